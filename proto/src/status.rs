@@ -30,6 +30,8 @@ pub enum Reason {
     CartEmpty,
     /// The cart changed while it was being changed or bought.
     CartChanged,
+    /// The product is sold in another currency than the rest of the cart.
+    CurrencyMismatch,
     /// A product of the cart is no longer for sale.
     ProductUnavailable,
     /// Not enough stock; metadata `product_ids` names the products, comma-separated.
@@ -80,7 +82,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::InvalidArgument,
         Self::InvalidQuantity,
         Self::InvalidProductId,
@@ -89,6 +91,7 @@ impl Reason {
         Self::CartFull,
         Self::CartEmpty,
         Self::CartChanged,
+        Self::CurrencyMismatch,
         Self::ProductUnavailable,
         Self::InsufficientStock,
         Self::ReservationReleased,
@@ -125,6 +128,7 @@ impl Reason {
             Self::CartFull => "CART_FULL",
             Self::CartEmpty => "CART_EMPTY",
             Self::CartChanged => "CART_CHANGED",
+            Self::CurrencyMismatch => "CURRENCY_MISMATCH",
             Self::ProductUnavailable => "PRODUCT_UNAVAILABLE",
             Self::InsufficientStock => "INSUFFICIENT_STOCK",
             Self::ReservationReleased => "RESERVATION_RELEASED",
