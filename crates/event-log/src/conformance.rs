@@ -1,0 +1,1 @@
+//! What every log of events must do.

@@ -1,0 +1,207 @@
+//! Delivering events to a handler.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::anyhow;
+use async_trait::async_trait;
+use futures::FutureExt as _;
+use platform::clock::Clock;
+use platform::retry::Backoff;
+use tokio_util::sync::CancellationToken;
+
+use crate::{Delivery, Error, Event, EventLog, Subscription};
+
+/// Definite failures after which an event is given up.
+const ATTEMPTS: u32 = 5;
+
+/// Between attempts, at the handler and at the log alike.
+const BACKOFF: Backoff = Backoff {
+    base: Duration::from_millis(100),
+    cap: Duration::from_secs(10),
+};
+
+/// What a group of consumers does with its events.
+#[async_trait]
+pub trait Handler: Send + Sync {
+    /// Applies an event. It may come again after it was applied, so the effect and the mark of having
+    /// applied it belong into one transaction. An event of an unknown kind is skipped: `Ok(())`.
+    async fn handle(&self, topic: &str, event: &Event) -> Result<(), HandleError>;
+}
+
+/// Why an event was not applied, and what is to be done with it.
+#[derive(Debug, thiserror::Error)]
+pub enum HandleError {
+    /// Circumstances are to blame: tried again until it works. Later events wait.
+    #[error("the event can't be handled at the moment")]
+    Retry(#[source] anyhow::Error),
+    /// The event can't be understood: goes to the dead letters at once, with these words.
+    #[error("the event can't be understood: {0}")]
+    Reject(String),
+    /// The event can't be applied as things are: goes to the dead letters after five attempts.
+    #[error("the event can't be applied")]
+    Failed(#[source] anyhow::Error),
+}
+
+/// Delivers the events of `topics` to `handler` until `shutdown`, as a member of `group`: one after the
+/// other, and done for the group only after the handler has taken them. A panic of the handler is a
+/// [`HandleError::Failed`].
+///
+/// # Errors
+/// None so far: a log that fails is tried again.
+pub async fn consume(
+    log: Arc<dyn EventLog>,
+    group: &str,
+    topics: &[&str],
+    handler: Arc<dyn Handler>,
+    clock: Arc<dyn Clock>,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let consumer = Consumer {
+        group,
+        handler,
+        clock,
+        shutdown,
+    };
+    let mut subscription: Option<Box<dyn Subscription>> = None;
+    let mut failures = 0;
+    while !consumer.shutdown.is_cancelled() {
+        match consumer.turn(log.as_ref(), topics, &mut subscription).await {
+            Ok(()) => failures = 0,
+            Err(error) => {
+                tracing::warn!(
+                    group,
+                    error = format!("{:#}", anyhow!(error)),
+                    "events not consumed"
+                );
+                consumer.pause(failures).await;
+                failures = failures.saturating_add(1);
+            }
+        }
+    }
+    Ok(())
+}
+
+struct Consumer<'a> {
+    group: &'a str,
+    handler: Arc<dyn Handler>,
+    clock: Arc<dyn Clock>,
+    shutdown: CancellationToken,
+}
+
+/// What became of an event at the handler.
+enum Fate {
+    Applied,
+    GivenUp(String),
+    /// The shutdown came first.
+    Open,
+}
+
+impl Consumer<'_> {
+    /// Waits for events and works on them, once.
+    async fn turn(
+        &self,
+        log: &dyn EventLog,
+        topics: &[&str],
+        subscription: &mut Option<Box<dyn Subscription>>,
+    ) -> Result<(), Error> {
+        let subscription = match subscription {
+            Some(subscription) => subscription,
+            absent => absent.insert(log.subscribe(self.group, topics).await?),
+        };
+        let deliveries = tokio::select! {
+            () = self.shutdown.cancelled() => return Ok(()),
+            deliveries = subscription.next() => deliveries?,
+        };
+        let mut applied = Applied::default();
+        for delivery in &deliveries {
+            match self
+                .deliver(subscription.as_mut(), delivery, &mut applied)
+                .await?
+            {
+                Fate::Applied => applied.add(delivery),
+                Fate::GivenUp(reason) => {
+                    tracing::error!(
+                        group = self.group, topic = delivery.topic, offset = delivery.offset,
+                        event = %delivery.event.id, kind = delivery.event.kind, reason, "event given up"
+                    );
+                    subscription.dead_letter(delivery, &reason).await?;
+                    applied.forget(&delivery.topic);
+                }
+                Fate::Open => break,
+            }
+        }
+        applied.commit(subscription.as_mut()).await
+    }
+
+    /// Offers one event to the handler until its fate is known.
+    async fn deliver<'d>(
+        &self,
+        subscription: &mut dyn Subscription,
+        delivery: &'d Delivery,
+        applied: &mut Applied<'d>,
+    ) -> Result<Fate, Error> {
+        let (mut attempts, mut failures) = (0, 0);
+        while !self.shutdown.is_cancelled() {
+            let handled =
+                AssertUnwindSafe(self.handler.handle(&delivery.topic, &delivery.event)).catch_unwind();
+            let error = match handled.await {
+                Ok(Ok(())) => return Ok(Fate::Applied),
+                Ok(Err(HandleError::Reject(reason))) => return Ok(Fate::GivenUp(reason)),
+                Ok(Err(HandleError::Retry(error))) => error,
+                Ok(Err(HandleError::Failed(error))) => {
+                    failures += 1;
+                    error
+                }
+                Err(_panic) => {
+                    failures += 1;
+                    anyhow!("the handler panicked")
+                }
+            };
+            if failures == ATTEMPTS {
+                return Ok(Fate::GivenUp(format!("{error:#}")));
+            }
+            tracing::warn!(
+                group = self.group, topic = delivery.topic, offset = delivery.offset,
+                event = %delivery.event.id, kind = delivery.event.kind, attempts,
+                error = format!("{error:#}"), "event not handled"
+            );
+            // It may take long, so what is behind us is committed first.
+            applied.commit(subscription).await?;
+            self.pause(attempts).await;
+            attempts = attempts.saturating_add(1);
+        }
+        Ok(Fate::Open)
+    }
+
+    async fn pause(&self, attempt: u32) {
+        tokio::select! {
+            () = self.shutdown.cancelled() => {}
+            () = self.clock.sleep(BACKOFF.delay(attempt, rand::random())) => {}
+        }
+    }
+}
+
+/// The last delivery of each topic that the handler has taken and the log does not know of yet. Events that
+/// arrive together are committed together: the cost of a commit, not of the handler, would set the pace.
+#[derive(Default)]
+struct Applied<'d>(Vec<&'d Delivery>);
+
+impl<'d> Applied<'d> {
+    fn add(&mut self, delivery: &'d Delivery) {
+        self.forget(&delivery.topic);
+        self.0.push(delivery);
+    }
+
+    fn forget(&mut self, topic: &str) {
+        self.0.retain(|applied| applied.topic != topic);
+    }
+
+    async fn commit(&mut self, subscription: &mut dyn Subscription) -> Result<(), Error> {
+        for delivery in std::mem::take(&mut self.0) {
+            subscription.commit(delivery).await?;
+        }
+        Ok(())
+    }
+}

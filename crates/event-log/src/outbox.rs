@@ -1,0 +1,124 @@
+//! Carrying events from a service's own store into the log.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use async_trait::async_trait;
+use platform::clock::Clock;
+use platform::retry::Backoff;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::{Event, EventLog};
+
+/// Rows carried at once.
+const BATCH: usize = 100;
+
+/// How long a row waits at most whose wake-up got lost, as that of a process that died in between.
+const POLL: Duration = Duration::from_secs(5);
+
+/// Between attempts at a store or a log that fails.
+const BACKOFF: Backoff = Backoff {
+    base: Duration::from_millis(100),
+    cap: Duration::from_secs(10),
+};
+
+/// The events that a service has written into its own store, each in the transaction that made it true.
+#[async_trait]
+pub trait Outbox: Send + Sync {
+    /// The first rows that are not marked as published, in the order in which they were written: found by
+    /// the absence of the mark, never by a position, which would skip a row that is committed late.
+    ///
+    /// # Errors
+    /// Any [`sql::Error`].
+    async fn unpublished(&self, limit: usize) -> Result<Vec<OutboxRow>, sql::Error>;
+
+    /// Marks rows by their `seq`. Rows that are marked already are no error.
+    ///
+    /// # Errors
+    /// Any [`sql::Error`].
+    async fn mark_published(&self, ids: &[i64]) -> Result<(), sql::Error>;
+}
+
+/// An event on its way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboxRow {
+    /// Grows with each row of an outbox.
+    pub seq: i64,
+    /// Where it goes.
+    pub topic: String,
+    /// The event.
+    pub event: Event,
+}
+
+/// Carries rows from `outbox` to `log` until `shutdown`, in order within each topic. A row is marked only
+/// once the log has it: it may be published twice, and is never lost. Woken by `wake`, on which the service
+/// calls `notify_one` after each commit that wrote a row.
+///
+/// # Errors
+/// None so far: what fails is tried again.
+pub async fn relay(
+    outbox: Arc<dyn Outbox>,
+    log: Arc<dyn EventLog>,
+    wake: Arc<Notify>,
+    clock: Arc<dyn Clock>,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let mut failures = 0;
+    while !shutdown.is_cancelled() {
+        match carry(outbox.as_ref(), log.as_ref()).await {
+            Ok(BATCH) => failures = 0,
+            Ok(_) => {
+                failures = 0;
+                tokio::select! {
+                    () = shutdown.cancelled() => {}
+                    () = wake.notified() => {}
+                    () = clock.sleep(POLL) => {}
+                }
+            }
+            Err(error) => {
+                tracing::warn!(error = format!("{error:#}"), "events not published");
+                // Not cut short by `wake`: a busy service would make a hot loop of a log that is down.
+                tokio::select! {
+                    () = shutdown.cancelled() => {}
+                    () = clock.sleep(BACKOFF.delay(failures, rand::random())) => {}
+                }
+                failures = failures.saturating_add(1);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Carries one batch; how many rows it had.
+async fn carry(outbox: &dyn Outbox, log: &dyn EventLog) -> anyhow::Result<usize> {
+    let rows = outbox
+        .unpublished(BATCH)
+        .await
+        .context("the outbox can't be read")?;
+    if rows.is_empty() {
+        return Ok(0);
+    }
+    let ids: Vec<i64> = rows.iter().map(|row| row.seq).collect();
+    for (topic, events) in by_topic(rows) {
+        log.publish(&topic, &events).await?;
+    }
+    outbox
+        .mark_published(&ids)
+        .await
+        .context("published rows can't be marked")?;
+    Ok(ids.len())
+}
+
+/// The events of each topic, in order. Topics are few, so that a search beats a map.
+fn by_topic(rows: Vec<OutboxRow>) -> Vec<(String, Vec<Event>)> {
+    let mut topics: Vec<(String, Vec<Event>)> = Vec::new();
+    for OutboxRow { topic, event, .. } in rows {
+        match topics.iter_mut().find(|(name, _)| *name == topic) {
+            Some((_, events)) => events.push(event),
+            None => topics.push((topic, vec![event])),
+        }
+    }
+    topics
+}
