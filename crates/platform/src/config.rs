@@ -1,0 +1,183 @@
+//! Settings: flags and environment variables are one thing.
+//!
+//! A program's `Config` is a clap parser whose arguments each name a variable (`#[arg(long, env = "...")]`). In the
+//! environment, a variable with the program's prefix wins over the plain one (`PRODUCT_DATABASE_URL` over
+//! `DATABASE_URL`), `PRODUCT_SERVICE_PORT` is another name of `PRODUCT_GRPC_PORT`, an empty variable counts as
+//! unset, and a flag wins over them all.
+
+mod error;
+mod parse;
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+
+pub use error::Error;
+pub use parse::{parse, try_parse};
+
+/// Where a gRPC server listens. A program sets the default port:
+/// `#[command(mut_arg("grpc_port", |a| a.default_value("50051")))]`.
+#[derive(clap::Args, Debug, Clone)]
+pub struct Listen {
+    /// An address of this machine to listen on; 0.0.0.0 for all of them
+    #[arg(long, env = "BIND_ADDR", default_value = "127.0.0.1")]
+    pub bind_addr: IpAddr,
+    /// A port, 0 to 65535; 0 takes any free one
+    #[arg(long, env = "GRPC_PORT", default_value = "0")]
+    pub grpc_port: u16,
+}
+
+impl Listen {
+    /// Binds the port. The error names the address and the setting to change.
+    pub async fn bind(&self) -> anyhow::Result<TcpListener> {
+        bind(SocketAddr::new(self.bind_addr, self.grpc_port), "GRPC_PORT").await
+    }
+}
+
+/// Binds a port. The error names the address and `variable`, the setting to change.
+pub async fn bind(address: SocketAddr, variable: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("can't listen on {address}, choose another {variable} or BIND_ADDR"))
+}
+
+/// Log lines.
+#[derive(clap::Args, Debug, Clone)]
+pub struct Log {
+    /// Least level to log: error, warn, info, debug, trace; also by module, as in "info,sqlx=warn"
+    #[arg(long, env = "LOG_LEVEL", default_value = "info", value_parser = log_level)]
+    pub log_level: String,
+    /// Shape of the log lines; pretty on a terminal, else json
+    #[arg(long, env = "LOG_FORMAT")]
+    pub log_format: Option<LogFormat>,
+}
+
+/// The shape of a log line.
+#[derive(clap::ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For machines: one JSON object a line.
+    Json,
+    /// For people.
+    Pretty,
+}
+
+fn log_level(text: &str) -> Result<String, String> {
+    match EnvFilter::try_new(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Where a service keeps what it knows.
+#[derive(clap::Args, Clone)]
+pub struct Data {
+    /// Directory of the embedded stores; made if absent
+    #[arg(long, env = "DATA_DIR", default_value = "./data")]
+    pub data_dir: PathBuf,
+    /// Database, as sqlite://PATH; unset: a file of its own in the data directory
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+}
+
+impl Data {
+    /// The SQLite file of `service`: the path in `DATABASE_URL`, else `<service>.db` in the data directory.
+    pub fn file(&self, service: &str) -> Result<PathBuf, Error> {
+        let Some(url) = &self.database_url else {
+            return Ok(self.data_dir.join(format!("{service}.db")));
+        };
+        let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+        let cause = match scheme {
+            "sqlite" if rest.is_empty() => "it names no file".to_owned(),
+            "sqlite" if rest.contains('?') => "options after the path are not understood".to_owned(),
+            "sqlite" => return Ok(PathBuf::from(rest)),
+            "" => "it has no scheme".to_owned(),
+            other => format!("scheme {other}:// is not supported"),
+        };
+        Err(Error::Unusable {
+            setting: "DATABASE_URL".to_owned(),
+            value: error::MASK.to_owned(),
+            cause: Some(cause),
+            wanted: Some("sqlite://PATH".to_owned()),
+        })
+    }
+}
+
+/// A database URL may hold a password.
+impl fmt::Debug for Data {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = self.database_url.as_ref().map(|_| error::MASK);
+        f.debug_struct("Data")
+            .field("data_dir", &self.data_dir)
+            .field("database_url", &url)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn data(url: Option<&str>) -> Data {
+        Data {
+            data_dir: "./data".into(),
+            database_url: url.map(Into::into),
+        }
+    }
+
+    #[test]
+    fn a_store_is_a_file_in_the_data_directory_or_what_the_url_names() {
+        assert_eq!(data(None).file("cart").unwrap(), PathBuf::from("./data/cart.db"));
+        assert_eq!(
+            data(Some("sqlite://x/y.db")).file("cart").unwrap(),
+            PathBuf::from("x/y.db")
+        );
+        assert_eq!(
+            data(Some("sqlite:///var/y.db")).file("cart").unwrap(),
+            PathBuf::from("/var/y.db")
+        );
+    }
+
+    #[test]
+    fn any_other_url_is_refused_without_showing_it() {
+        let cases = [
+            ("postgres://u:secret@h/db", "scheme postgres:// is not supported"),
+            ("sqlite://", "it names no file"),
+            (
+                "sqlite://x.db?mode=ro",
+                "options after the path are not understood",
+            ),
+            ("secret", "it has no scheme"),
+        ];
+        for (url, cause) in cases {
+            let error = data(Some(url)).file("cart").unwrap_err().to_string();
+            assert_eq!(
+                error,
+                format!("DATABASE_URL=*** can't be used: {cause}; wanted: sqlite://PATH")
+            );
+            assert!(!format!("{:?}", data(Some(url))).contains("secret"));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_taken_port_is_named_with_the_setting_to_change() {
+        let free = Listen {
+            bind_addr: [127, 0, 0, 1].into(),
+            grpc_port: 0,
+        };
+        let taken = free.bind().await.unwrap().local_addr().unwrap();
+        let holder = bind(taken, "GRPC_PORT").await.unwrap();
+        let second = Listen {
+            grpc_port: taken.port(),
+            ..free
+        };
+        let error = format!("{:#}", second.bind().await.unwrap_err());
+        let start =
+            format!("can't listen on {taken}, choose another GRPC_PORT or BIND_ADDR: Address already in use");
+        assert!(error.starts_with(&start), "{error}");
+        drop(holder);
+    }
+}

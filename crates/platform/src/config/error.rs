@@ -1,0 +1,38 @@
+//! Why a configuration can't be used.
+
+/// Stands for a value that must not be shown.
+pub(crate) const MASK: &str = "***";
+
+/// Why a configuration can't be used, in one line.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A setting has a value that can't be used.
+    #[error("{setting}={value} can't be used{}{}", part(": ", .cause), part("; wanted: ", .wanted))]
+    Unusable {
+        /// The variable or the flag.
+        setting: String,
+        /// Its value, masked if secret.
+        value: String,
+        /// What is wrong with it; not said of a secret, since it may repeat the value.
+        cause: Option<String>,
+        /// What would be right.
+        wanted: Option<String>,
+    },
+    /// A setting without a default is not set.
+    #[error("{setting} is not set{}", part("; wanted: ", .wanted))]
+    Missing {
+        /// The variable.
+        setting: String,
+        /// What would be right.
+        wanted: Option<String>,
+    },
+    /// Help was asked for, or the flags can't be understood: to be shown as clap shows it.
+    #[error(transparent)]
+    Command(#[from] clap::Error),
+}
+
+fn part(before: &str, text: &Option<String>) -> String {
+    text.as_ref()
+        .map(|text| format!("{before}{text}"))
+        .unwrap_or_default()
+}

@@ -1,0 +1,218 @@
+//! Reads a configuration from the arguments and the environment.
+//!
+//! clap can read variables itself, but neither with a prefix nor from anywhere but the process. So the value of each
+//! variable that counts is put in front of the arguments as the flag it stands for, unless that flag is given.
+
+use std::ffi::{OsStr, OsString};
+use std::io::Write as _;
+
+use clap::builder::Resettable;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, Command};
+
+use super::error::{Error, MASK};
+
+/// The program's configuration from its arguments and environment; `prefix` as in `PRODUCT`. A value that can't be
+/// used is one line on stderr and exit code 2; `--help` lists every setting.
+pub fn parse<C: clap::Parser>(prefix: &str) -> C {
+    let error = match try_parse(prefix, std::env::args_os(), &|name| std::env::var_os(name)) {
+        Ok(config) => return config,
+        Err(error) => error,
+    };
+    if let Error::Command(error) = &error {
+        error.exit();
+    }
+    let _ = writeln!(std::io::stderr(), "{error}");
+    std::process::exit(2)
+}
+
+/// [`parse`] with everything handed in: `args` begin with the program's name.
+pub fn try_parse<C: clap::Parser>(
+    prefix: &str,
+    args: impl Iterator<Item = OsString>,
+    env: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<C, Error> {
+    let command = C::command().after_help(about_prefix(prefix));
+    let args: Vec<OsString> = args.collect();
+    let (program, given) = args.split_at(args.len().min(1));
+    let found: Vec<Found> = command
+        .get_arguments()
+        .filter_map(|arg| Found::of(arg, prefix, given, env))
+        .collect();
+
+    let mut all = program.to_vec();
+    for found in &found {
+        all.extend(found.flag()?);
+    }
+    all.extend(given.iter().cloned());
+
+    let deaf = command.clone().mut_args(|arg| arg.env(Resettable::Reset));
+    let matches = match deaf.try_get_matches_from(all) {
+        Ok(matches) => matches,
+        // Shown by the command that still knows the names of the variables.
+        Err(error) if error.kind() == ErrorKind::DisplayHelp => {
+            let shown = command.try_get_matches_from(&args);
+            return Err(Error::Command(shown.err().unwrap_or(error)));
+        }
+        Err(error) => return Err(in_one_line(error, &command, &found)),
+    };
+    Ok(C::from_arg_matches(&matches)?)
+}
+
+fn about_prefix(prefix: &str) -> String {
+    if prefix.is_empty() {
+        return String::new();
+    }
+    format!(
+        "A variable may carry the prefix {prefix}_: {prefix}_LOG_LEVEL wins over LOG_LEVEL. Empty means unset."
+    )
+}
+
+/// A setting found in the environment.
+struct Found<'a> {
+    arg: &'a Arg,
+    long: &'a str,
+    variable: String,
+    value: OsString,
+}
+
+impl<'a> Found<'a> {
+    fn of(
+        arg: &'a Arg,
+        prefix: &str,
+        given: &[OsString],
+        env: &dyn Fn(&str) -> Option<OsString>,
+    ) -> Option<Self> {
+        let long = arg.get_long()?;
+        if given
+            .iter()
+            .any(|word| long_of(&word.to_string_lossy()) == Some(long))
+        {
+            return None;
+        }
+        let names = names(arg.get_env()?.to_str()?, prefix);
+        let set = |name: String| {
+            env(&name)
+                .filter(|value| !value.is_empty())
+                .map(|value| (name, value))
+        };
+        let (variable, value) = names.into_iter().find_map(set)?;
+        Some(Self {
+            arg,
+            long,
+            variable,
+            value,
+        })
+    }
+
+    /// The words on the command line that mean the same.
+    fn flag(&self) -> Result<Option<OsString>, Error> {
+        let mut flag = OsString::from(format!("--{}", self.long));
+        if self.arg.get_action().takes_values() {
+            flag.push("=");
+            flag.push(&self.value);
+            return Ok(Some(flag));
+        }
+        match self.value.to_string_lossy().to_ascii_lowercase().as_str() {
+            "true" | "yes" | "on" | "1" => Ok(Some(flag)),
+            "false" | "no" | "off" | "0" => Ok(None),
+            _ => Err(Error::Unusable {
+                setting: self.variable.clone(),
+                value: shown(self.arg, &self.value),
+                cause: None,
+                wanted: Some("true or false".to_owned()),
+            }),
+        }
+    }
+}
+
+/// The variables that may hold a setting, the strongest first.
+fn names(plain: &str, prefix: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    if !prefix.is_empty() {
+        names.push(format!("{prefix}_{plain}"));
+        if plain == "GRPC_PORT" {
+            names.push(format!("{prefix}_SERVICE_PORT"));
+        }
+    }
+    names.push(plain.to_owned());
+    names
+}
+
+/// `grpc-port` of `--grpc-port`, `--grpc-port=1` and clap's `--grpc-port <GRPC_PORT>`.
+fn long_of(word: &str) -> Option<&str> {
+    word.strip_prefix("--")?.split(['=', ' ']).next()
+}
+
+fn shown(arg: &Arg, value: &OsStr) -> String {
+    if arg.is_hide_env_values_set() {
+        MASK.to_owned()
+    } else {
+        value.to_string_lossy().into_owned()
+    }
+}
+
+/// The error about one setting in one line; any other one as clap says it.
+fn in_one_line(error: clap::Error, command: &Command, found: &[Found<'_>]) -> Error {
+    let unusable = match error.kind() {
+        ErrorKind::ValueValidation | ErrorKind::InvalidValue => true,
+        ErrorKind::MissingRequiredArgument => false,
+        _ => return Error::Command(error),
+    };
+    let long = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(usage)) => long_of(usage),
+        Some(ContextValue::Strings(usages)) => usages.iter().find_map(|usage| long_of(usage)),
+        _ => None,
+    };
+    let Some(arg) = command
+        .get_arguments()
+        .find(|arg| arg.get_long().is_some_and(|name| Some(name) == long))
+    else {
+        return Error::Command(error);
+    };
+    let wanted = wanted(&error, arg);
+    let variable = || arg.get_env().map(|name| name.to_string_lossy().into_owned());
+    if !unusable {
+        return Error::Missing {
+            setting: variable().or_else(|| long.map(str::to_owned)).unwrap_or_default(),
+            wanted,
+        };
+    }
+    let setting = match found.iter().find(|found| Some(found.long) == long) {
+        Some(found) => found.variable.clone(),
+        None => format!("--{}", long.unwrap_or_default()),
+    };
+    let value = match error.get(ContextKind::InvalidValue) {
+        Some(ContextValue::String(value)) => shown(arg, OsStr::new(value)),
+        _ => String::new(),
+    };
+    let secret = arg.is_hide_env_values_set();
+    let cause = std::error::Error::source(&error)
+        .filter(|_| !secret)
+        .map(ToString::to_string);
+    Error::Unusable {
+        setting,
+        value,
+        cause,
+        wanted,
+    }
+}
+
+/// The values possible, or the help text of the setting, which says what it is.
+fn wanted(error: &clap::Error, arg: &Arg) -> Option<String> {
+    match error.get(ContextKind::ValidValue) {
+        Some(ContextValue::Strings(values)) if !values.is_empty() => Some(values.join(" or ")),
+        _ => arg.get_help().map(|help| uncapitalised(&help.to_string())),
+    }
+}
+
+fn uncapitalised(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    letters
+        .next()
+        .map(|first| first.to_lowercase().chain(letters).collect())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

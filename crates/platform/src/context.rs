@@ -1,0 +1,216 @@
+//! What crosses a call besides its message.
+
+mod timeout;
+mod trace;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderMap;
+use tokio::time::Instant;
+use tonic::metadata::MetadataValue;
+
+use crate::ids::{Ids, RandomIds};
+
+pub(crate) use timeout::grpc_timeout;
+use trace::Trace;
+
+/// The header and metadata key of the request id.
+const REQUEST_ID: &str = "x-request-id";
+/// The header and metadata key of the W3C trace context.
+const TRACEPARENT: &str = "traceparent";
+/// The longest request id kept from a client, in characters.
+const MAX_REQUEST_ID: usize = 128;
+/// What a call may take where nobody set a limit.
+const DEFAULT_BUDGET: Duration = Duration::from_secs(30);
+
+/// The request id, the W3C trace context and the deadline of a call. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Context {
+    request_id: Arc<str>,
+    trace: Trace,
+    deadline: Instant,
+}
+
+impl Context {
+    /// The context that the server put beside this request; a fresh one with a budget of 30 s if it came in
+    /// without passing the server.
+    pub fn of<T>(request: &tonic::Request<T>) -> Self {
+        match request.extensions().get::<Self>() {
+            Some(context) => context.clone(),
+            None => Self::root(&RandomIds, DEFAULT_BUDGET),
+        }
+    }
+
+    /// A context that begins here: for work that no request caused.
+    pub fn root(ids: &dyn Ids, budget: Duration) -> Self {
+        Self::arriving(&HeaderMap::new(), ids, budget)
+    }
+
+    /// The context of a request with these headers, HTTP or gRPC.
+    ///
+    /// Keeps an `x-request-id` of 1 to 128 visible ASCII characters and continues a valid `traceparent` in a span
+    /// of its own; what is missing or malformed is made anew. The deadline is the sooner of `grpc-timeout` and
+    /// `limit`; a malformed timeout counts as none.
+    pub fn arriving(headers: &HeaderMap, ids: &dyn Ids, limit: Duration) -> Self {
+        let request_id = match headers
+            .get(REQUEST_ID)
+            .and_then(|value| acceptable(value.as_bytes()))
+        {
+            Some(text) => Arc::from(text),
+            None => Arc::from(ids.next().to_string()),
+        };
+        let trace = match headers
+            .get(TRACEPARENT)
+            .and_then(|value| Trace::parse(value.as_bytes()))
+        {
+            Some(parent) => parent.child(ids.next()),
+            None => Trace::begin(ids.next()),
+        };
+        let budget = grpc_timeout(headers).map_or(limit, |timeout| timeout.min(limit));
+        Self {
+            request_id,
+            trace,
+            deadline: Instant::now() + budget,
+        }
+    }
+
+    /// The same call with no more than `budget` left.
+    #[must_use]
+    pub fn within(&self, budget: Duration) -> Self {
+        Self {
+            deadline: self.deadline.min(Instant::now() + budget),
+            ..self.clone()
+        }
+    }
+
+    /// An outgoing request that carries this context: what is left of the deadline as `grpc-timeout`, the request
+    /// id, and the trace with our span as the parent.
+    pub fn request<M>(&self, message: M) -> tonic::Request<M> {
+        let mut request = tonic::Request::new(message);
+        request.set_timeout(self.remaining());
+        for (key, value) in [
+            (REQUEST_ID, self.request_id()),
+            (TRACEPARENT, &self.traceparent()),
+        ] {
+            if let Ok(value) = MetadataValue::try_from(value) {
+                request.metadata_mut().insert(key, value);
+            }
+        }
+        request
+    }
+
+    /// The time left, zero once the deadline has passed.
+    pub fn remaining(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// The moment at which the answer is of no more use.
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// The request id: 1 to 128 visible ASCII characters.
+    pub fn request_id(&self) -> &str {
+        &self.request_id
+    }
+
+    /// The trace with our span, as a W3C `traceparent`: for outgoing calls and events.
+    pub fn traceparent(&self) -> String {
+        self.trace.to_string()
+    }
+}
+
+/// A request id that a client may choose: 1 to 128 visible ASCII characters.
+fn acceptable(id: &[u8]) -> Option<&str> {
+    let sane = (1..=MAX_REQUEST_ID).contains(&id.len()) && id.iter().all(u8::is_ascii_graphic);
+    if sane { std::str::from_utf8(id).ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(k, v)| {
+                (
+                    (*k).parse().unwrap(),
+                    HeaderValue::from_bytes(v.as_bytes()).unwrap(),
+                )
+            })
+            .collect()
+    }
+
+    fn arriving(pairs: &[(&'static str, &str)]) -> Context {
+        Context::arriving(&headers(pairs), &RandomIds, DEFAULT_BUDGET)
+    }
+
+    #[test]
+    fn keeps_sane_request_ids_and_replaces_others() {
+        let longest = "x".repeat(128);
+        for kept in ["a", "req-42_{}~!", longest.as_str()] {
+            assert_eq!(arriving(&[(REQUEST_ID, kept)]).request_id(), kept);
+        }
+        let too_long = "x".repeat(129);
+        for replaced in ["", "two words", "tab\there", "näme", too_long.as_str()] {
+            let made = arriving(&[(REQUEST_ID, replaced)]);
+            assert_eq!(
+                uuid::Uuid::parse_str(made.request_id())
+                    .unwrap()
+                    .get_version_num(),
+                7,
+                "{replaced:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn goes_on_with_the_trace_in_a_span_of_its_own() {
+        let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let made = arriving(&[(TRACEPARENT, parent)]).traceparent();
+        assert_eq!(&made[..36], &parent[..36], "same trace");
+        assert_ne!(&made[36..52], &parent[36..52], "own span");
+        assert_eq!(&made[52..], "-01");
+        assert_ne!(
+            &arriving(&[(TRACEPARENT, "00-zz-1-01")]).traceparent()[3..35],
+            &parent[3..35]
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_sooner_deadline_wins_and_a_malformed_one_is_ignored() {
+        for (timeout, expected) in [("5S", 5), ("60S", 30), ("soon", 30), ("", 30), ("123456789S", 30)] {
+            let left = arriving(&[("grpc-timeout", timeout)]).remaining();
+            assert_eq!(left, Duration::from_secs(expected), "{timeout:?}");
+        }
+        assert_eq!(
+            arriving(&[]).within(Duration::from_secs(2)).remaining(),
+            Duration::from_secs(2)
+        );
+        assert_eq!(
+            arriving(&[]).within(Duration::from_secs(90)).remaining(),
+            DEFAULT_BUDGET
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn travels_in_the_outgoing_request() {
+        let context = arriving(&[(REQUEST_ID, "r-1"), ("grpc-timeout", "2S")]);
+        tokio::time::advance(Duration::from_millis(500)).await;
+        let outgoing = context.request(()).into_parts().0.into_headers();
+        let there = Context::arriving(&outgoing, &RandomIds, DEFAULT_BUDGET);
+        assert_eq!(there.request_id(), "r-1");
+        assert_eq!(there.remaining(), Duration::from_millis(1500));
+        assert_eq!(there.traceparent()[..36], context.traceparent()[..36]);
+        assert_eq!(outgoing[TRACEPARENT], context.traceparent());
+    }
+
+    #[test]
+    fn without_a_server_a_request_gets_a_fresh_context() {
+        assert!(!Context::of(&tonic::Request::new(())).request_id().is_empty());
+    }
+}

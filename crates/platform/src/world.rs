@@ -1,0 +1,25 @@
+//! What a program takes from outside of itself.
+
+use std::sync::Arc;
+
+use crate::clock::{Clock, SystemClock};
+use crate::ids::{Ids, RandomIds};
+
+/// Where time and new ids come from. Handed in, so that a test decides both.
+#[derive(Clone)]
+pub struct World {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// New ids.
+    pub ids: Arc<dyn Ids>,
+}
+
+impl World {
+    /// The system's clock and random ids.
+    pub fn real() -> Self {
+        Self {
+            clock: Arc::new(SystemClock),
+            ids: Arc::new(RandomIds),
+        }
+    }
+}
