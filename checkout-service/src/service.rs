@@ -1,0 +1,150 @@
+//! Opening the service, and what runs while it serves.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use event_log::EventLog;
+use futures::FutureExt as _;
+use platform::tasks::Tasks;
+use platform::transport::Transport;
+use platform::{World, grpc, health};
+use proto::checkout::checkout_service_server::CheckoutServiceServer;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::Api;
+use crate::config::Config;
+use crate::initiate::Initiator;
+use crate::saga::Executor;
+use crate::saga::steps::Participants;
+use crate::store::{Sqlite, Store};
+use crate::watch::Watchers;
+
+/// The services that a checkout needs.
+#[derive(Clone)]
+pub struct Peers {
+    /// Carts.
+    pub cart: Transport,
+    /// Stock.
+    pub inventory: Transport,
+    /// Money.
+    pub payment: Transport,
+}
+
+/// The open service.
+pub struct Service {
+    store: Arc<dyn Store>,
+    executor: Executor,
+    log: Arc<dyn EventLog>,
+    server: grpc::Server,
+    world: World,
+}
+
+/// Opens the service on its store. Nothing runs before [`Service::work`].
+///
+/// # Errors
+/// What hinders the store from being opened.
+pub async fn open(
+    file: &Path,
+    peers: Peers,
+    log: Arc<dyn EventLog>,
+    world: World,
+) -> anyhow::Result<Service> {
+    let store: Arc<dyn Store> = Arc::new(Sqlite::open(file, world.clock.clone()).await?);
+    Ok(Service::new(store, peers, log, world))
+}
+
+impl Service {
+    /// The service on a store that is open already.
+    pub fn new(store: Arc<dyn Store>, peers: Peers, log: Arc<dyn EventLog>, world: World) -> Self {
+        let watchers = Watchers::default();
+        let participants = Participants {
+            inventory: peers.inventory,
+            payment: peers.payment,
+        };
+        let executor = Executor::new(store.clone(), participants, watchers.clone(), world.clone());
+        let initiator = Initiator {
+            store: store.clone(),
+            executor: executor.clone(),
+            cart: peers.cart,
+            world: world.clone(),
+        };
+        let api = Api {
+            initiator: Arc::new(initiator),
+            store: store.clone(),
+            watchers,
+            world: world.clone(),
+        };
+        let server = grpc::server("checkout", world.ids.clone())
+            .add(CheckoutServiceServer::new(api))
+            .reflection(proto::DESCRIPTOR)
+            .build();
+        Self {
+            store,
+            executor,
+            log,
+            server,
+            world,
+        }
+    }
+
+    /// The server value, for a listener and for callers in this process.
+    pub fn grpc(&self) -> grpc::Server {
+        self.server.clone()
+    }
+
+    /// Runs the recovery timer, the relay of the outbox and the health probe until shutdown.
+    ///
+    /// # Errors
+    /// The first worker that fails.
+    pub async fn work(&self, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let clock = &self.world.clock;
+        let mut tasks = Tasks::new(shutdown.clone());
+        tasks.spawn(
+            "checkout recovery",
+            self.executor.clone().recover(shutdown.clone()),
+        );
+        let wake = self.executor.outbox();
+        tasks.spawn(
+            "checkout relay",
+            event_log::relay(
+                self.store.clone(),
+                self.log.clone(),
+                wake,
+                clock.clone(),
+                shutdown.clone(),
+            ),
+        );
+        let (store, log) = (self.store.clone(), self.log.clone());
+        let probe = move || {
+            let (store, log) = (store.clone(), log.clone());
+            async move { store.ping().await.is_ok() && log.ping().await.is_ok() }.boxed()
+        };
+        tasks.spawn(
+            "checkout health",
+            health::follow(self.server.health(), clock.clone(), probe, shutdown),
+        );
+        tasks.join().await
+    }
+}
+
+/// Runs the service as a program of its own until shutdown.
+///
+/// # Errors
+/// What hinders it from starting, or the first worker that fails.
+pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let world = World::real();
+    let listener = config.listen.bind().await?;
+    let peers = Peers {
+        cart: Transport::connect("cart", &config.cart_service_addr)?,
+        inventory: Transport::connect("inventory", &config.inventory_service_addr)?,
+        payment: Transport::connect("payment", &config.payment_service_addr)?,
+    };
+    let events = config.data.data_dir.join("events.db");
+    let log = event_log::sqlite::Log::open(&events, sql::sqlite::Sharing::Shared, world.clone()).await?;
+    let service = open(&config.data.file("checkout")?, peers, Arc::new(log), world).await?;
+    let server = service.grpc();
+    let mut tasks = Tasks::new(shutdown.clone());
+    tasks.spawn("checkout server", server.serve(listener, shutdown.clone()));
+    tasks.spawn("checkout workers", async move { service.work(shutdown).await });
+    tasks.join().await
+}

@@ -1,0 +1,146 @@
+//! Where checkouts are kept: the port, one method per transaction.
+
+pub mod conformance;
+mod sqlite;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use event_log::Outbox;
+use types::{CheckoutId, Timestamp, UserId};
+use uuid::Uuid;
+
+use crate::checkout::Checkout;
+
+pub use sqlite::Sqlite;
+
+/// How long an owner may be silent before others take its checkouts.
+pub const LEASE: Duration = Duration::from_secs(5);
+
+/// What went wrong with the store.
+pub type Error = sql::Error;
+
+/// A client's key for one checkout, unique per user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// Whose key.
+    pub user_id: UserId,
+    /// The key's text.
+    pub text: String,
+    /// The request that it stands for; the same key with another request is refused.
+    pub fingerprint: String,
+}
+
+/// What a key was used for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyUse {
+    /// The checkout that it made.
+    pub checkout_id: CheckoutId,
+    /// The request that it stood for.
+    pub fingerprint: String,
+}
+
+/// What came of accepting a checkout.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Accepted {
+    /// It is durable now, and its owner is who accepted it.
+    New,
+    /// The key was used before; nothing was written.
+    Repeated(KeyUse),
+    /// This version of the cart, or an earlier one that the cart still contains, is being bought or was
+    /// bought; nothing was written.
+    InProgress(CheckoutId),
+}
+
+/// Whether a write found the checkout still in its owner's hands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// Written.
+    Yes,
+    /// Somebody else owns it now: nothing was written, stop working on it.
+    Lost,
+}
+
+/// What becomes of the lease with a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lease {
+    /// The owner goes on: it lasts [`LEASE`] from now.
+    Keep,
+    /// The owner is done with it for now: whoever finds it due may take it.
+    Return,
+}
+
+/// Checkouts, their keys and their events.
+///
+/// Leases are judged by the store's clock. An [`sql::Error::Unknown`] may have been written: read back.
+#[async_trait]
+pub trait Store: Outbox {
+    /// Writes a new checkout and its key, leased to `owner`, unless the key or the cart is taken.
+    /// `bought_version` is the highest version whose purchase the cart has seen.
+    async fn accept(
+        &self,
+        checkout: &Checkout,
+        key: &IdempotencyKey,
+        bought_version: i64,
+        owner: Uuid,
+    ) -> Result<Accepted, Error>;
+
+    /// What a user's key was used for.
+    async fn key_use(&self, user_id: UserId, key: &str) -> Result<Option<KeyUse>, Error>;
+
+    /// A checkout by its id.
+    async fn find(&self, id: CheckoutId) -> Result<Option<Checkout>, Error>;
+
+    /// Replaces `before` by `after` if `before` still stands there under its fence; with an end goes its
+    /// event, in the same transaction.
+    async fn save(
+        &self,
+        before: &Checkout,
+        after: &Checkout,
+        event: Option<event_log::Event>,
+        lease: Lease,
+    ) -> Result<Held, Error>;
+
+    /// Lengthens the lease of a checkout whose call takes long.
+    async fn renew(&self, checkout: &Checkout) -> Result<Held, Error>;
+
+    /// Takes up to `limit` unfinished checkouts that are due and in nobody's hands, each under a new fence.
+    /// A state that this version does not know is left alone.
+    async fn claim(&self, owner: Uuid, limit: usize) -> Result<Vec<Checkout>, Error>;
+
+    /// When [`Store::claim`] finds the next one; `None` when everything is finished.
+    async fn next_due(&self) -> Result<Option<Timestamp>, Error>;
+
+    /// Gives back all leases of an owner that stops.
+    async fn give_back(&self, owner: Uuid) -> Result<(), Error>;
+
+    /// All that is kept, as of one moment, for an audit.
+    async fn snapshot(&self) -> Result<Snapshot, Error>;
+
+    /// Whether the store answers.
+    async fn ping(&self) -> Result<(), Error>;
+}
+
+/// All that a store keeps, as of one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// Every checkout.
+    pub checkouts: Vec<Checkout>,
+    /// Every key, with the user it belongs to.
+    pub keys: Vec<(UserId, String, CheckoutId)>,
+    /// Every event, published or not.
+    pub events: Vec<OutboxEntry>,
+}
+
+/// An event of the outbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboxEntry {
+    /// The checkout that it speaks of.
+    pub checkout_id: CheckoutId,
+    /// The event's own id.
+    pub id: Uuid,
+    /// Its type.
+    pub kind: String,
+    /// Whether the log has it.
+    pub is_published: bool,
+}
