@@ -12,6 +12,9 @@ use clap::{Arg, Command};
 
 use super::error::{Error, MASK};
 
+/// The variable that has a second name, `<PREFIX>_SERVICE_PORT`.
+const PORT: &str = "GRPC_PORT";
+
 /// The program's configuration from its arguments and environment; `prefix` as in `PRODUCT`. A value that can't be
 /// used is one line on stderr and exit code 2; `--help` lists every setting.
 pub fn parse<C: clap::Parser>(prefix: &str) -> C {
@@ -32,7 +35,8 @@ pub fn try_parse<C: clap::Parser>(
     args: impl Iterator<Item = OsString>,
     env: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<C, Error> {
-    let command = C::command().after_help(about_prefix(prefix));
+    let command = C::command();
+    let command = command.clone().after_help(about_prefix(prefix, &command));
     let args: Vec<OsString> = args.collect();
     let (program, given) = args.split_at(args.len().min(1));
     let found: Vec<Found> = command
@@ -59,12 +63,21 @@ pub fn try_parse<C: clap::Parser>(
     Ok(C::from_arg_matches(&matches)?)
 }
 
-fn about_prefix(prefix: &str) -> String {
+fn about_prefix(prefix: &str, command: &Command) -> String {
     if prefix.is_empty() {
         return String::new();
     }
+    let listens = command
+        .get_arguments()
+        .any(|arg| arg.get_env() == Some(OsStr::new(PORT)));
+    let alias = if listens {
+        format!(" {prefix}_SERVICE_PORT means {prefix}_{PORT}.")
+    } else {
+        String::new()
+    };
     format!(
-        "A variable may carry the prefix {prefix}_: {prefix}_LOG_LEVEL wins over LOG_LEVEL. Empty means unset."
+        "A variable may carry the prefix {prefix}_: {prefix}_LOG_LEVEL wins over LOG_LEVEL.{alias} \
+         An empty variable counts as unset."
     )
 }
 
@@ -131,7 +144,7 @@ fn names(plain: &str, prefix: &str) -> Vec<String> {
     let mut names = Vec::new();
     if !prefix.is_empty() {
         names.push(format!("{prefix}_{plain}"));
-        if plain == "GRPC_PORT" {
+        if plain == PORT {
             names.push(format!("{prefix}_SERVICE_PORT"));
         }
     }

@@ -144,7 +144,7 @@ fn unknown_flags_and_help_stay_as_clap_has_them() {
         "LOG_LEVEL",
         "DATA_DIR",
         "DATABASE_URL",
-        "PRODUCT_LOG_LEVEL",
+        "PRODUCT_SERVICE_PORT",
     ] {
         assert!(help.contains(listed), "{listed} is missing in {help}");
     }
