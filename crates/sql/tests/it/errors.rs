@@ -1,0 +1,94 @@
+//! The class of each error.
+
+use std::time::Duration;
+
+use sql::Error;
+use sql::sqlite::Database;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Executor as _};
+
+use crate::{add, database, names};
+
+async fn fails(database: &Database, statement: &'static str) -> Error {
+    database
+        .write(move |connection| {
+            Box::pin(async move { Ok::<_, Error>(connection.execute(statement).await?) })
+        })
+        .await
+        .unwrap_err()
+}
+
+#[tokio::test]
+async fn constraints_are_conflicts_and_uniqueness_is_told_apart() {
+    let (_directory, database) = database().await;
+    add(&database, "lamp").await.unwrap();
+    for (statement, unique) in [
+        ("INSERT INTO things (name) VALUES ('lamp')", true),
+        ("INSERT INTO things (id, name) VALUES (1, 'sofa')", true),
+        ("INSERT INTO things (name, amount) VALUES ('sofa', -1)", false),
+        ("INSERT INTO things (name, parent) VALUES ('sofa', 7)", false),
+    ] {
+        let error = fails(&database, statement).await;
+        assert!(matches!(error, Error::Conflict(_)), "{statement}: {error:?}");
+        assert_eq!(error.is_unique_violation(), unique, "{statement}");
+    }
+    assert_eq!(names(&database).await, ["lamp"]);
+}
+
+#[tokio::test]
+async fn what_only_a_mistake_of_ours_brings_about_is_a_defect() {
+    let (_directory, database) = database().await;
+    for statement in [
+        "INSERT INTO things (nam) VALUES ('lamp')",
+        "INSERT INTO things (name) VALUES (NULL)",
+        "INSERT INTO things (name, amount) VALUES ('lamp', 'many')",
+        "SELEC 1",
+    ] {
+        let error = fails(&database, statement).await;
+        assert!(matches!(error, Error::Defect(_)), "{statement}: {error:?}");
+    }
+    let mut connection = database.read().await.unwrap();
+    let wrong_type = sqlx::query_scalar::<_, i64>("SELECT 'text'")
+        .fetch_one(&mut *connection)
+        .await;
+    assert!(matches!(wrong_type.map_err(Error::from), Err(Error::Defect(_))));
+}
+
+#[tokio::test]
+async fn a_file_that_is_busy_or_closed_is_unavailable() {
+    let (_directory, database) = database().await;
+    let raw = SqliteConnectOptions::new()
+        .filename(database.path())
+        .busy_timeout(Duration::ZERO);
+    let (mut one, mut other) = (raw.connect().await.unwrap(), raw.connect().await.unwrap());
+    one.execute("BEGIN IMMEDIATE").await.unwrap();
+    let busy = Error::from(other.execute("BEGIN IMMEDIATE").await.unwrap_err());
+    assert!(matches!(busy, Error::Unavailable(_)), "{busy:?}");
+    one.execute("ROLLBACK").await.unwrap();
+
+    database.close().await;
+    assert!(matches!(add(&database, "lamp").await, Err(Error::Unavailable(_))));
+    assert!(matches!(database.read().await, Err(Error::Unavailable(_))));
+    assert!(matches!(database.ping().await, Err(Error::Unavailable(_))));
+}
+
+#[tokio::test]
+async fn readers_can_not_write() {
+    let (_directory, database) = database().await;
+    let mut connection = database.read().await.unwrap();
+    let refused = connection
+        .execute("INSERT INTO things (name) VALUES ('lamp')")
+        .await;
+    assert!(refused.is_err());
+    assert!(names(&database).await.is_empty());
+}
+
+#[test]
+fn messages_speak_of_their_own_layer_and_the_cause_follows() {
+    let error = Error::unavailable("the disk is on fire");
+    assert_eq!(error.to_string(), "the database is unavailable");
+    assert_eq!(
+        std::error::Error::source(&error).unwrap().to_string(),
+        "the disk is on fire"
+    );
+}

@@ -1,0 +1,9 @@
+CREATE TABLE parents (id INTEGER PRIMARY KEY) STRICT;
+
+CREATE TABLE things (
+    id     INTEGER PRIMARY KEY,
+    name   TEXT    NOT NULL UNIQUE,
+    amount INTEGER NOT NULL DEFAULT 0 CHECK (amount >= 0),
+    parent INTEGER REFERENCES parents (id),
+    late   INTEGER REFERENCES parents (id) DEFERRABLE INITIALLY DEFERRED
+) STRICT;
