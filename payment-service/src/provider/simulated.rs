@@ -1,0 +1,255 @@
+//! A provider made for trying things out: it approves, declines, dawdles, fails and loses replies, as the
+//! payment method asks.
+//!
+//! It keeps a durable ledger of its own, in a file of its own, and shares nothing with the payments store.
+//! Whatever the service believes, [`ledger()`] tells what happened to the money.
+
+mod ledger;
+mod token;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use platform::clock::Clock;
+use sql::sqlite::{Database, OpenError, Sharing};
+use sqlx::migrate::Migrator;
+use types::{CheckoutId, Money};
+
+pub use self::ledger::{Effect, Entry, ledger};
+use self::ledger::{Held, Terms};
+use self::token::Behaviour;
+use super::{Error, Method, Provider, Standing, UnknownMethod};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("./migrations/provider");
+
+/// The least that the slow method takes to be answered.
+const SLOW: Duration = Duration::from_secs(3);
+
+/// Authorisations of one key that the unavailable method lets fail.
+const OUTAGES: i64 = 2;
+
+/// How the simulated provider behaves.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Habits {
+    /// The share of authorisations that it approves, 0.0 to 1.0; it declines the others with
+    /// `processing_error`. Decided once for a key.
+    pub success_rate: f64,
+    /// How long after its effect an authorisation is answered.
+    pub delay: Duration,
+}
+
+/// A source of chance: numbers from 0.0 to 1.0, exclusive.
+pub type Draw = Arc<dyn Fn() -> f64 + Send + Sync>;
+
+/// The simulated provider.
+pub struct Simulated {
+    database: Database,
+    habits: Habits,
+    clock: Arc<dyn Clock>,
+    draw: Draw,
+}
+
+/// What came of a call.
+enum Reply {
+    /// The key stood here already.
+    Stored(Standing),
+    /// This call brought it here.
+    Fresh(Standing, Behaviour),
+    /// Nothing happened, and nobody answers.
+    Outage,
+}
+
+impl Simulated {
+    /// Opens the provider on its file, which is made if it is not there.
+    ///
+    /// # Errors
+    /// When the file can't be opened, or is in use.
+    pub async fn open(
+        path: &Path,
+        habits: Habits,
+        clock: Arc<dyn Clock>,
+        draw: Draw,
+    ) -> Result<Self, OpenError> {
+        let database = Database::open(path, &MIGRATIONS, Sharing::Exclusive).await?;
+        Ok(Self {
+            database,
+            habits,
+            clock,
+            draw,
+        })
+    }
+
+    /// Everything that took effect, oldest first.
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub async fn ledger(&self) -> Result<Vec<Entry>, sql::Error> {
+        ledger::entries(&mut *self.database.read().await?).await
+    }
+
+    /// What an authorisation that this is the first one for its key comes to.
+    fn verdict(&self, behaviour: Behaviour) -> Effect {
+        let decline = |code: &str| Effect::Decline {
+            code: code.to_owned(),
+        };
+        match behaviour {
+            Behaviour::Decline(code) => decline(code),
+            Behaviour::Approve | Behaviour::Dawdle | Behaviour::LoseReplies | Behaviour::FailTwice => {
+                if (self.draw)() < self.habits.success_rate {
+                    Effect::Authorize
+                } else {
+                    decline("processing_error")
+                }
+            }
+        }
+    }
+
+    /// Adds what `effect` sees to be done for where the key stands; nothing, if there is nothing.
+    async fn resolve(
+        &self,
+        key: CheckoutId,
+        effect: fn(Option<&Standing>) -> Option<Effect>,
+    ) -> Result<Reply, Error> {
+        let at = self.clock.now();
+        self.database
+            .write(move |connection| {
+                Box::pin(async move {
+                    let held = ledger::held(connection, key).await?;
+                    let Some(effect) = effect(held.as_ref().map(|held| &held.standing)) else {
+                        return held
+                            .map(|held| Reply::Stored(held.standing))
+                            .ok_or(Error::UnknownKey);
+                    };
+                    let terms = held.and_then(|held| held.terms);
+                    ledger::append(connection, key, &effect, terms.as_ref(), at).await?;
+                    let behaviour = terms.map_or(Behaviour::Approve, |terms| behaviour(&terms.method));
+                    Ok(Reply::Fresh(effect.standing(), behaviour))
+                })
+            })
+            .await
+    }
+}
+
+#[async_trait]
+impl Provider for Simulated {
+    fn method(&self, token: &str) -> Result<Method, UnknownMethod> {
+        match token::behaviour(token) {
+            Some(_) => Ok(Method::new(token)),
+            None => Err(UnknownMethod {
+                known: token::known(),
+            }),
+        }
+    }
+
+    /// The effect comes first and the delay after it: whoever does not wait has made a payment all the same.
+    async fn authorize(&self, key: CheckoutId, amount: Money, method: &Method) -> Result<Standing, Error> {
+        let terms = Terms {
+            amount,
+            method: method.clone(),
+        };
+        let behaviour = behaviour(method);
+        let verdict = self.verdict(behaviour);
+        let at = self.clock.now();
+        let reply = self
+            .database
+            .write(move |connection| {
+                Box::pin(async move {
+                    if let Some(Held {
+                        standing,
+                        terms: known,
+                    }) = ledger::held(connection, key).await?
+                    {
+                        return match known {
+                            Some(known) if known != terms => Err(Error::OtherTerms),
+                            Some(_) | None => Ok(Reply::Stored(standing)),
+                        };
+                    }
+                    if behaviour == Behaviour::FailTwice
+                        && ledger::count_outage(connection, key).await? <= OUTAGES
+                    {
+                        return Ok(Reply::Outage);
+                    }
+                    ledger::append(connection, key, &verdict, Some(&terms), at).await?;
+                    Ok(Reply::Fresh(verdict.standing(), behaviour))
+                })
+            })
+            .await?;
+        if let Reply::Fresh(_, behaviour) = &reply {
+            let least = if *behaviour == Behaviour::Dawdle {
+                SLOW
+            } else {
+                Duration::ZERO
+            };
+            let delay = self.habits.delay.max(least);
+            if !delay.is_zero() {
+                self.clock.sleep(delay).await;
+            }
+        }
+        lossy(reply)
+    }
+
+    async fn capture(&self, key: CheckoutId) -> Result<Standing, Error> {
+        let effect = |standing: Option<&Standing>| match standing {
+            Some(Standing::Authorized) => Some(Effect::Capture),
+            Some(_) | None => None,
+        };
+        lossy(self.resolve(key, effect).await?)
+    }
+
+    async fn void(&self, key: CheckoutId) -> Result<Standing, Error> {
+        let effect = |standing: Option<&Standing>| match standing {
+            None => Some(Effect::Tombstone),
+            Some(Standing::Authorized) => Some(Effect::Void),
+            Some(_) => None,
+        };
+        reliable(self.resolve(key, effect).await?)
+    }
+
+    async fn refund(&self, key: CheckoutId) -> Result<Standing, Error> {
+        let effect = |standing: Option<&Standing>| match standing {
+            Some(Standing::Captured) => Some(Effect::Refund),
+            Some(_) | None => None,
+        };
+        reliable(self.resolve(key, effect).await?)
+    }
+
+    async fn find(&self, key: CheckoutId) -> Result<Option<Standing>, Error> {
+        let mut connection = self.database.read().await?;
+        Ok(ledger::held(&mut connection, key)
+            .await?
+            .map(|held| held.standing))
+    }
+
+    async fn ping(&self) -> Result<(), Error> {
+        Ok(self.database.ping().await?)
+    }
+}
+
+/// What a method asks for. One that was known when the payment began, and no longer is, is declined.
+fn behaviour(method: &Method) -> Behaviour {
+    token::behaviour(method.token()).unwrap_or(Behaviour::Decline("processing_error"))
+}
+
+/// The answer of a call whose reply the method may ask to be lost: only the call that took effect loses it.
+fn lossy(reply: Reply) -> Result<Standing, Error> {
+    match reply {
+        Reply::Fresh(_, Behaviour::LoseReplies) => Err(Error::NoAnswer("the reply was lost".into())),
+        reply => reliable(reply),
+    }
+}
+
+fn reliable(reply: Reply) -> Result<Standing, Error> {
+    match reply {
+        Reply::Stored(standing) | Reply::Fresh(standing, _) => Ok(standing),
+        Reply::Outage => Err(Error::NoAnswer("the provider is down".into())),
+    }
+}
+
+impl From<sql::Error> for Error {
+    /// A ledger that can't be written is a provider that does not answer.
+    fn from(error: sql::Error) -> Self {
+        Self::NoAnswer(Box::new(error))
+    }
+}

@@ -1,0 +1,94 @@
+//! The service: opened, served, worked.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use futures::FutureExt as _;
+use platform::tasks::Tasks;
+use platform::{World, grpc, health};
+use proto::payment::payment_service_server::PaymentServiceServer;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::Api;
+use crate::cashier::Cashier;
+use crate::config::{Config, Files, Settings};
+use crate::provider::simulated::Simulated;
+use crate::store::Store;
+use crate::store::sqlite::SqliteStore;
+
+/// The payment service.
+#[derive(Clone)]
+pub struct Service {
+    cashier: Cashier,
+    store: Arc<dyn Store>,
+    server: grpc::Server,
+    world: World,
+}
+
+/// Opens the service with the simulated provider on its files, which belong to this process alone from now
+/// on.
+///
+/// # Errors
+/// When one of the files can't be opened, or is in use.
+pub async fn open(files: &Files, settings: &Settings, world: World) -> anyhow::Result<Service> {
+    let store = SqliteStore::open(&files.payments)
+        .await
+        .context("can't open the payments")?;
+    let draw = Arc::new(rand::random::<f64>);
+    let provider = Simulated::open(&files.provider, settings.into(), world.clock.clone(), draw)
+        .await
+        .context("can't open the ledger of the payment provider")?;
+    let store: Arc<dyn Store> = Arc::new(store);
+    let cashier = Cashier::new(store.clone(), Arc::new(provider), world.clone());
+    let server = grpc::server("payment", world.ids.clone())
+        .add(PaymentServiceServer::new(Api {
+            cashier: cashier.clone(),
+        }))
+        .reflection(proto::DESCRIPTOR)
+        .build();
+    Ok(Service {
+        cashier,
+        store,
+        server,
+        world,
+    })
+}
+
+impl Service {
+    /// The server: the same one with each call.
+    pub fn grpc(&self) -> grpc::Server {
+        self.server.clone()
+    }
+
+    /// The store, for an audit.
+    pub fn store(&self) -> Arc<dyn Store> {
+        self.store.clone()
+    }
+
+    /// Watches store and provider, until `shutdown`.
+    ///
+    /// # Errors
+    /// None so far.
+    pub async fn work(&self, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let cashier = self.cashier.clone();
+        let probe = move || {
+            let cashier = cashier.clone();
+            async move { cashier.is_ready().await }.boxed()
+        };
+        health::follow(self.server.health(), self.world.clock.clone(), probe, shutdown).await
+    }
+}
+
+/// Runs the program until `shutdown`. A port that is taken is found out before anything is opened.
+///
+/// # Errors
+/// What hinders it from starting, or the first task that fails.
+pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let listener = config.listen.bind().await?;
+    let service = open(&Files::try_from(&config.data)?, &config.settings, World::real()).await?;
+
+    let mut tasks = Tasks::new(shutdown.clone());
+    tasks.spawn("grpc", service.grpc().serve(listener, shutdown.clone()));
+    tasks.spawn("workers", async move { service.work(shutdown).await });
+    tasks.join().await
+}
