@@ -1,0 +1,180 @@
+//! The log in a SQLite file.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use event_log::conformance::{self, Place};
+use event_log::sqlite::{self, Log};
+use event_log::{Error, EventLog, Subscription};
+use platform::World;
+use sql::sqlite::{Database, Sharing};
+use testkit::TempDir;
+use tokio::time::timeout;
+
+use crate::{SOON, event, numbers};
+
+struct File(PathBuf);
+
+#[async_trait]
+impl Place for File {
+    async fn open(&self) -> anyhow::Result<Arc<dyn EventLog>> {
+        Ok(Arc::new(
+            Log::open(&self.0, Sharing::Shared, World::real()).await?,
+        ))
+    }
+}
+
+fn file() -> (TempDir, PathBuf) {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("events.db");
+    (directory, path)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn does_what_every_log_does() {
+    let (_directory, path) = file();
+    conformance::all(&File(path)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_member_that_dies_loses_its_topics_when_its_lease_is_over() {
+    let (_directory, path) = file();
+    let (world, clock) = testkit::world();
+    let later = testkit::ManualClock::at(world.clock.now());
+    // Two processes with the same ids would be the same member, so the other's are its own.
+    let other_world = World {
+        clock: Arc::new(later.clone()),
+        ids: World::real().ids,
+    };
+    // The clock of the first stands still: it renews nothing, as if it had been killed.
+    let dead = Log::open(&path, Sharing::Shared, world).await.unwrap();
+    let alive = Log::open(&path, Sharing::Shared, other_world).await.unwrap();
+    dead.publish("t", &[event(1), event(2)]).await.unwrap();
+    let mut first = dead.subscribe("g", &["t"]).await.unwrap();
+    let delivered = first.next().await.unwrap();
+    let mut second = alive.subscribe("g", &["t"]).await.unwrap();
+    later.advance(Duration::from_secs(4));
+    assert!(timeout(Duration::from_millis(200), second.next()).await.is_err());
+    let (taken_over, ()) = tokio::join!(timeout(SOON, second.next()), async {
+        later.advance(Duration::from_secs(2));
+    });
+    assert_eq!(numbers(&taken_over.unwrap().unwrap()), [1, 2]);
+    let refused = first.commit(&delivered[0]).await;
+    assert!(
+        matches!(&refused, Err(Error::Lost { topic }) if topic == "t"),
+        "{refused:?}"
+    );
+    let refused = first.dead_letter(&delivered[0], "why").await;
+    assert!(matches!(refused, Err(Error::Lost { .. })), "{refused:?}");
+    assert!(alive.dead_letters().await.unwrap().is_empty());
+    // It was only asleep, and goes without taking the topic from its new owner.
+    clock.advance(Duration::from_secs(60));
+    drop(first);
+    dead.close().await;
+    second.commit(&delivered[1]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_member_that_lives_keeps_its_topics() {
+    let (_directory, path) = file();
+    let (world, clock) = testkit::world();
+    let log = Log::open(&path, Sharing::Shared, world).await.unwrap();
+    log.publish("t", &[event(1)]).await.unwrap();
+    let mut first = log.subscribe("g", &["t"]).await.unwrap();
+    let delivered = first.next().await.unwrap();
+    let mut second = log.subscribe("g", &["t"]).await.unwrap();
+    let mut renewed = log_file(&path).await;
+    for _ in 0..5 {
+        let before = renewed;
+        clock.advance(Duration::from_secs(2));
+        testkit::eventually("the lease to be renewed", SOON, async || {
+            renewed = log_file(&path).await;
+            renewed > before
+        })
+        .await;
+    }
+    assert!(timeout(Duration::from_millis(200), second.next()).await.is_err());
+    first.commit(&delivered[0]).await.unwrap();
+}
+
+/// Until when the only topic is leased.
+async fn log_file(path: &std::path::Path) -> i64 {
+    let database = Database::open_read_only(path).await.unwrap();
+    let mut connection = database.read().await.unwrap();
+    sqlx::query_scalar("SELECT max(leased_until) FROM progress")
+        .fetch_one(&mut *connection)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_process_that_is_alone_goes_on_at_once_after_a_crash() {
+    let (_directory, path) = file();
+    // The clock stands still, so that no lease will ever be over.
+    let (world, _clock) = testkit::world();
+    let log = Log::open(&path, Sharing::Exclusive, world.clone()).await.unwrap();
+    log.publish("t", &[event(1)]).await.unwrap();
+    let mut member = log.subscribe("g", &["t"]).await.unwrap();
+    assert_eq!(numbers(&member.next().await.unwrap()), [1]);
+    // A copy of the files is what a crash leaves behind.
+    let crashed = TempDir::new().unwrap();
+    for name in ["events.db", "events.db-wal"] {
+        std::fs::copy(path.with_file_name(name), crashed.path().join(name)).unwrap();
+    }
+    let log = Log::open(&crashed.path().join("events.db"), Sharing::Exclusive, world)
+        .await
+        .unwrap();
+    let mut member = log.subscribe("g", &["t"]).await.unwrap();
+    assert_eq!(
+        numbers(&timeout(SOON, member.next()).await.unwrap().unwrap()),
+        [1]
+    );
+}
+
+#[tokio::test]
+async fn closing_gives_topics_and_file_back() {
+    let (_directory, path) = file();
+    let log = Log::open(&path, Sharing::Exclusive, World::real()).await.unwrap();
+    let mut left: Box<dyn Subscription> = log.subscribe("g", &["t"]).await.unwrap();
+    log.publish("t", &[event(1)]).await.unwrap();
+    assert_eq!(left.next().await.unwrap().len(), 1);
+    log.close().await;
+    assert!(matches!(left.next().await, Err(Error::Unavailable(_))));
+    assert!(matches!(
+        log.publish("t", &[event(2)]).await,
+        Err(Error::Unavailable(_))
+    ));
+    assert!(matches!(log.ping().await, Err(Error::Unavailable(_))));
+
+    let log = Log::open(&path, Sharing::Shared, World::real()).await.unwrap();
+    log.ping().await.unwrap();
+    let mut member = log.subscribe("g", &["t"]).await.unwrap();
+    assert_eq!(
+        numbers(&timeout(SOON, member.next()).await.unwrap().unwrap()),
+        [1]
+    );
+}
+
+#[tokio::test]
+async fn an_audit_reads_events_and_dead_letters_beside_the_shop() {
+    let (_directory, path) = file();
+    let log = Log::open(&path, Sharing::Exclusive, World::real()).await.unwrap();
+    log.publish("t", &[event(1), event(2)]).await.unwrap();
+    log.publish("u", &[event(3)]).await.unwrap();
+    let mut member = log.subscribe("g", &["t"]).await.unwrap();
+    let delivered = member.next().await.unwrap();
+    member.dead_letter(&delivered[1], "no such field").await.unwrap();
+
+    let database = Database::open_read_only(&path).await.unwrap();
+    assert_eq!(sqlite::events(&database, "t").await.unwrap(), delivered);
+    assert_eq!(log.events("t").await.unwrap(), delivered);
+    assert_eq!(numbers(&log.events("u").await.unwrap()), [3]);
+    let dead = sqlite::dead_letters(&database).await.unwrap();
+    assert_eq!(dead, log.dead_letters().await.unwrap());
+    assert_eq!(dead.len(), 1);
+    assert_eq!(dead[0].reason, "no such field");
+    assert_eq!(dead[0].delivery.topic, "t.dlq");
+    assert_eq!(dead[0].delivery.event, event(2));
+}
