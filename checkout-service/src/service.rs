@@ -142,9 +142,5 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let events = config.data.data_dir.join("events.db");
     let log = event_log::sqlite::Log::open(&events, sql::sqlite::Sharing::Shared, world.clone()).await?;
     let service = open(&config.data.file("checkout")?, peers, Arc::new(log), world).await?;
-    let server = service.grpc();
-    let mut tasks = Tasks::new(shutdown.clone());
-    tasks.spawn("checkout server", server.serve(listener, shutdown.clone()));
-    tasks.spawn("checkout workers", async move { service.work(shutdown).await });
-    tasks.join().await
+    platform::serve(service.grpc(), listener, |stop| service.work(stop), shutdown).await
 }

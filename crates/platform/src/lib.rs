@@ -13,6 +13,7 @@ pub mod health;
 pub mod ids;
 pub mod retry;
 mod run;
+mod serve;
 pub mod tasks;
 mod telemetry;
 pub mod transport;
@@ -22,4 +23,5 @@ pub use context::Context;
 /// The allocator of every program; measured, it saves 15 to 25 % of the processor time.
 pub use mimalloc::MiMalloc as Allocator;
 pub use run::run;
+pub use serve::{drain_then_stop, serve};
 pub use world::World;
