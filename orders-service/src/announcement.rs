@@ -1,0 +1,63 @@
+//! What the others are told.
+
+use event_log::Event;
+use proto::events::{OrderCreated, OrderStatusChanged};
+use serde::Serialize;
+use types::{Timestamp, UserId};
+use uuid::Uuid;
+
+use crate::order::Order;
+use crate::store::Step;
+
+/// Who tells.
+const SOURCE: &str = "orders-service";
+
+/// Where an announcement comes from: its own id, and the trace that it belongs to.
+pub(crate) struct Origin {
+    pub(crate) id: Uuid,
+    pub(crate) traceparent: Option<String>,
+}
+
+/// An order was made.
+pub(crate) fn created(order: &Order, origin: Origin) -> Event {
+    let data = OrderCreated {
+        order_id: order.id,
+        checkout_id: order.purchase.checkout_id,
+        user_id: order.purchase.user_id,
+        total: order.purchase.total,
+        created_at: order.created_at,
+    };
+    event(
+        OrderCreated::TYPE,
+        order.purchase.user_id,
+        order.created_at,
+        &data,
+        origin,
+    )
+}
+
+/// An order took a step.
+pub(crate) fn status_changed(user_id: UserId, step: Step, origin: Origin) -> Event {
+    let data = OrderStatusChanged {
+        order_id: step.id,
+        user_id,
+        from: step.from.to_string(),
+        to: step.to.to_string(),
+        changed_at: step.at,
+    };
+    event(OrderStatusChanged::TYPE, user_id, step.at, &data, origin)
+}
+
+fn event(kind: &str, user_id: UserId, time: Timestamp, data: &impl Serialize, origin: Origin) -> Event {
+    Event {
+        id: origin.id,
+        kind: kind.to_owned(),
+        source: SOURCE.to_owned(),
+        key: user_id.to_string(),
+        time,
+        traceparent: origin.traceparent,
+        data: serde_json::to_vec(data)
+            .expect("names, numbers and texts are JSON")
+            .into(),
+    }
+}

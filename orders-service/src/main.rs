@@ -1,0 +1,13 @@
+//! The program `orders-service`.
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: platform::Allocator = platform::Allocator;
+
+fn main() -> ExitCode {
+    let config: orders_service::Config = platform::config::parse("ORDERS");
+    platform::run("orders", &config.log.clone(), |shutdown| {
+        orders_service::run(config, shutdown)
+    })
+}

@@ -1,0 +1,114 @@
+//! What can be done with orders, whoever asks: a call or an event.
+
+use std::sync::Arc;
+
+use event_log::Event;
+use platform::World;
+use tokio::sync::Notify;
+use types::{OrderId, PageSize, UserId};
+
+use crate::announcement::{self, Origin};
+use crate::error::Error;
+use crate::order::{Order, Purchase, Status, advance};
+use crate::store::{Made, Position, Step, Store};
+
+/// The orders of the shop.
+#[derive(Clone)]
+pub(crate) struct Orders {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) world: World,
+    /// Wakes the relay after each change.
+    pub(crate) changed: Arc<Notify>,
+}
+
+/// Some orders, and where the next ones begin.
+pub(crate) struct Page {
+    pub(crate) orders: Vec<Order>,
+    pub(crate) next: Option<Position>,
+}
+
+impl Orders {
+    /// Makes the order of a purchase, once: a purchase that is told again changes nothing. `cause` is the
+    /// event that tells of it. What comes back is the order that the checkout has now, made now or before.
+    pub(crate) async fn make(&self, purchase: Purchase, cause: &Event) -> Result<Order, sql::Error> {
+        let order = Order::new(purchase, self.world.clock.now());
+        let announcement = announcement::created(&order, self.origin(cause.traceparent.clone()));
+        match self.store.make(order.clone(), cause.id, announcement).await? {
+            Made::Now => {
+                self.changed.notify_one();
+                tracing::info!(order_id = %order.id, "order made");
+                Ok(order)
+            }
+            Made::Before(before) => Ok(*before),
+        }
+    }
+
+    /// The order; if there is an `owner`, only theirs.
+    pub(crate) async fn order(&self, id: OrderId, owner: Option<UserId>) -> Result<Order, Error> {
+        let order = self.store.order(id).await?.ok_or(Error::NotFound)?;
+        if owner.is_some_and(|owner| owner != order.purchase.user_id) {
+            return Err(Error::NotFound);
+        }
+        Ok(order)
+    }
+
+    /// A user's orders, newest first.
+    pub(crate) async fn page(
+        &self,
+        user: UserId,
+        status: Option<Status>,
+        after: Option<Position>,
+        size: PageSize,
+    ) -> Result<Page, Error> {
+        // One more than asked for tells whether there is another page.
+        let mut orders = self.store.orders(user, status, after, size.get() + 1).await?;
+        let more = orders.len() > size.get();
+        orders.truncate(size.get());
+        let last = orders.last().filter(|_| more);
+        let next = last.map(|last| Position {
+            created_at: last.created_at,
+            id: last.id,
+        });
+        Ok(Page { orders, next })
+    }
+
+    /// Takes an order one step along its lifecycle.
+    pub(crate) async fn change_status(
+        &self,
+        id: OrderId,
+        to: Status,
+        traceparent: String,
+    ) -> Result<Order, Error> {
+        // Each turn more means that somebody else took a step meanwhile, and there are only three to take.
+        loop {
+            let order = self.order(id, None).await?;
+            advance(order.status, to)?;
+            // A clock that was set back does not make an order younger than it is.
+            let at = self.world.clock.now().max(order.updated_at);
+            let step = Step {
+                id,
+                from: order.status,
+                to,
+                at,
+            };
+            let origin = self.origin(Some(traceparent.clone()));
+            let announcement = announcement::status_changed(order.purchase.user_id, step, origin);
+            if self.store.change_status(step, announcement).await? {
+                self.changed.notify_one();
+                tracing::info!(order_id = %id, from = %step.from, to = %to, "order status changed");
+                return Ok(Order {
+                    status: to,
+                    updated_at: at,
+                    ..order
+                });
+            }
+        }
+    }
+
+    fn origin(&self, traceparent: Option<String>) -> Origin {
+        Origin {
+            id: self.world.ids.next(),
+            traceparent,
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! The service: opened, served, worked.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use event_log::{EventLog, Outbox, sqlite};
+use futures::FutureExt as _;
+use platform::tasks::Tasks;
+use platform::{World, grpc, health};
+use proto::events::CHECKOUT_EVENTS;
+use proto::orders::orders_service_server::OrdersServiceServer;
+use sql::sqlite::Sharing;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::Api;
+use crate::config::Config;
+use crate::consumer::{CompletedCheckouts, GROUP};
+use crate::orders::Orders;
+use crate::store::{Sqlite, Store};
+
+/// The orders service.
+#[derive(Clone)]
+pub struct Service {
+    orders: Orders,
+    log: Arc<dyn EventLog>,
+    server: grpc::Server,
+}
+
+/// Opens the orders in the SQLite file `orders`, which belong to this process alone from now on. `log` is
+/// where checkouts are told of, and orders are.
+pub async fn open(orders: &Path, log: Arc<dyn EventLog>, world: World) -> anyhow::Result<Service> {
+    let store: Arc<dyn Store> = Arc::new(Sqlite::open(orders).await?);
+    let orders = Orders {
+        store,
+        world: world.clone(),
+        changed: Arc::new(Notify::new()),
+    };
+    let api = Api {
+        orders: orders.clone(),
+    };
+    let server = grpc::server("orders", world.ids)
+        .add(OrdersServiceServer::new(api))
+        .reflection(proto::DESCRIPTOR)
+        .build();
+    Ok(Service { orders, log, server })
+}
+
+impl Service {
+    /// The server: the same one with each call.
+    pub fn grpc(&self) -> grpc::Server {
+        self.server.clone()
+    }
+
+    /// The store, for an audit.
+    pub fn store(&self) -> Arc<dyn Store> {
+        self.orders.store.clone()
+    }
+
+    /// Makes orders of what the log tells, tells the log of them, and watches the store, until `shutdown`.
+    pub async fn work(&self, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let Orders {
+            store,
+            world,
+            changed,
+        } = self.orders.clone();
+        let clock = world.clock;
+        let outbox: Arc<dyn Outbox> = store.clone();
+        let handler = Arc::new(CompletedCheckouts {
+            orders: self.orders.clone(),
+        });
+        // Serving a call needs the store alone; while the log is away, events wait on either side of it.
+        let probe = move || {
+            let store = store.clone();
+            async move { store.ping().await.is_ok() }.boxed()
+        };
+
+        let mut tasks = Tasks::new(shutdown.clone());
+        tasks.spawn(
+            "consumer",
+            event_log::consume(
+                self.log.clone(),
+                GROUP,
+                &[CHECKOUT_EVENTS],
+                handler,
+                clock.clone(),
+                shutdown.clone(),
+            ),
+        );
+        tasks.spawn(
+            "relay",
+            event_log::relay(outbox, self.log.clone(), changed, clock.clone(), shutdown.clone()),
+        );
+        tasks.spawn(
+            "health",
+            health::follow(self.server.health(), clock, probe, shutdown),
+        );
+        tasks.join().await
+    }
+}
+
+/// Runs the program until `shutdown`. A port that is taken is found out before anything is opened.
+pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let listener = config.listen.bind().await?;
+    let world = World::real();
+    let events = config.data.data_dir.join("events.db");
+    let log = sqlite::Log::open(&events, Sharing::Shared, world.clone()).await?;
+    let service = open(&config.data.file("orders")?, Arc::new(log.clone()), world).await?;
+
+    let outcome = platform::serve(service.grpc(), listener, |stop| service.work(stop), shutdown).await;
+    // Whoever starts next need not wait until our hold on the topics runs out.
+    log.close().await;
+    outcome
+}

@@ -1,0 +1,230 @@
+//! What every [`Store`] does. Each case gets a store of its own, empty.
+
+use std::sync::Arc;
+
+use testkit::TempDir;
+use types::{OrderId, Timestamp, UserId};
+use uuid::Uuid;
+
+use super::{Applied, Made, Position, Sqlite, Step, Store};
+use crate::announcement::{self, Origin};
+use crate::fixtures;
+use crate::order::{Order, Purchase, Status};
+
+/// Stamps each case out for one adapter.
+macro_rules! conformance {
+    ($open:path: $($case:ident),+ $(,)?) => {
+        $(#[tokio::test]
+        async fn $case() {
+            let (store, _guard) = $open().await;
+            super::$case(store).await;
+        })+
+    };
+}
+
+mod sqlite {
+    use super::{Arc, Sqlite, Store, TempDir};
+
+    async fn open() -> (Arc<dyn Store>, TempDir) {
+        let dir = TempDir::new().unwrap();
+        let store = Sqlite::open(&dir.path().join("orders.db")).await.unwrap();
+        (Arc::new(store), dir)
+    }
+
+    conformance!(
+        open: keeps_an_order_as_it_is,
+        makes_an_order_once,
+        lists_newest_first_without_gaps,
+        changes_a_status_only_from_where_it_is,
+        tells_in_the_order_of_writing,
+        has_nothing_at_first,
+    );
+}
+
+async fn has_nothing_at_first(store: Arc<dyn Store>) {
+    let nothing = store.snapshot().await.unwrap();
+    assert!(nothing.orders.is_empty() && nothing.inbox.is_empty() && nothing.outbox.is_empty());
+    assert_eq!(store.order(OrderId(Uuid::from_u128(1))).await.unwrap(), None);
+    assert_eq!(store.orders(user(7), None, None, 10).await.unwrap(), []);
+    assert!(store.unpublished(10).await.unwrap().is_empty());
+    store.ping().await.unwrap();
+}
+
+async fn keeps_an_order_as_it_is(store: Arc<dyn Store>) {
+    let with_address = order(1, 7, 100);
+    let mut without = order(2, 7, 100);
+    without.purchase.shipping_address = None;
+    for order in [&with_address, &without] {
+        assert_eq!(make(&store, order).await, Made::Now);
+        assert_eq!(store.order(order.id).await.unwrap().as_ref(), Some(order));
+    }
+    let snapshot = store.snapshot().await.unwrap();
+    let mut expected = [with_address, without];
+    expected.sort_by_key(|order| order.id);
+    assert_eq!(snapshot.orders, expected);
+    let inbox = expected.map(|order| Applied {
+        event_id: order.purchase.checkout_id.0,
+        order_id: order.id,
+        applied_at: order.created_at,
+    });
+    assert_eq!(snapshot.inbox, inbox);
+}
+
+async fn makes_an_order_once(store: Arc<dyn Store>) {
+    let first = order(1, 7, 100);
+    assert_eq!(make(&store, &first).await, Made::Now);
+    let before = store.snapshot().await.unwrap();
+    let mut other = order(1, 8, 200);
+    other.purchase.lines.pop();
+    for again in [&first, &other] {
+        assert_eq!(make(&store, again).await, Made::Before(Box::new(first.clone())));
+    }
+    assert_eq!(store.snapshot().await.unwrap(), before);
+    assert_eq!(before.outbox.len(), 1);
+}
+
+async fn lists_newest_first_without_gaps(store: Arc<dyn Store>) {
+    // Ten orders at three moments, so that the id decides within one, and one of another user.
+    let mut orders: Vec<Order> = (1..=10)
+        .map(|n| order(n, 7, 100 + i64::try_from(n % 3).unwrap()))
+        .collect();
+    for order in &orders {
+        make(&store, order).await;
+    }
+    make(&store, &order(99, 8, 101)).await;
+    orders.sort_by_key(|order| (order.created_at, order.id));
+    orders.reverse();
+    for limit in [1, 3, 10, 11] {
+        let mut seen: Vec<Order> = Vec::new();
+        loop {
+            let after = seen.last().map(|last| Position {
+                created_at: last.created_at,
+                id: last.id,
+            });
+            let page = store.orders(user(7), None, after, limit).await.unwrap();
+            assert!(page.len() <= limit);
+            if page.is_empty() {
+                break;
+            }
+            seen.extend(page);
+        }
+        assert_eq!(seen, orders, "by {limit}");
+    }
+    let confirmed = store
+        .orders(user(7), Some(Status::Confirmed), None, 100)
+        .await
+        .unwrap();
+    assert_eq!(confirmed, orders);
+    assert_eq!(
+        store
+            .orders(user(7), Some(Status::Shipped), None, 100)
+            .await
+            .unwrap(),
+        []
+    );
+}
+
+async fn changes_a_status_only_from_where_it_is(store: Arc<dyn Store>) {
+    let order = order(1, 7, 100);
+    make(&store, &order).await;
+    let at = Timestamp::from_micros(500);
+    let step = Step {
+        id: order.id,
+        from: Status::Confirmed,
+        to: Status::Processing,
+        at,
+    };
+    assert!(take(&store, step, 1).await);
+    let after = store.snapshot().await.unwrap();
+    assert_eq!(
+        after.orders,
+        [Order {
+            status: Status::Processing,
+            updated_at: at,
+            ..order
+        }]
+    );
+    assert_eq!(after.outbox.len(), 2);
+
+    assert!(!take(&store, step, 2).await, "it is no longer there");
+    let unknown = Step {
+        id: OrderId(Uuid::from_u128(404)),
+        ..step
+    };
+    assert!(!take(&store, unknown, 3).await);
+    assert_eq!(store.snapshot().await.unwrap(), after);
+    let processing = store
+        .orders(user(7), Some(Status::Processing), None, 9)
+        .await
+        .unwrap();
+    assert_eq!(processing, after.orders);
+}
+
+async fn tells_in_the_order_of_writing(store: Arc<dyn Store>) {
+    for n in [3, 1, 2] {
+        make(&store, &order(n, 7, 100)).await;
+    }
+    let rows = store.unpublished(2).await.unwrap();
+    let expected: Vec<_> = [3, 1].map(|n| created(&order(n, 7, 100))).into();
+    assert_eq!(
+        rows.iter().map(|row| row.event.clone()).collect::<Vec<_>>(),
+        expected
+    );
+    assert!(rows.iter().all(|row| row.topic == "order-events"));
+    let seqs: Vec<i64> = rows.iter().map(|row| row.seq).collect();
+    store.mark_published(&seqs).await.unwrap();
+    store.mark_published(&seqs).await.unwrap();
+    let left = store.unpublished(10).await.unwrap();
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0].event, created(&order(2, 7, 100)));
+    let published: Vec<bool> = store
+        .snapshot()
+        .await
+        .unwrap()
+        .outbox
+        .iter()
+        .map(|w| w.published)
+        .collect();
+    assert_eq!(published, [true, true, false]);
+}
+
+/// The `number`th order, made at a moment.
+fn order(number: u128, user: i64, micros: i64) -> Order {
+    let purchase = Purchase::try_from(fixtures::completed(number, user)).unwrap();
+    Order::new(purchase, Timestamp::from_micros(micros))
+}
+
+fn user(id: i64) -> UserId {
+    UserId::try_from(id).unwrap()
+}
+
+/// The announcement of an order; its id follows from the checkout's.
+fn created(order: &Order) -> event_log::Event {
+    let id = Uuid::from_u128(order.purchase.checkout_id.0.as_u128() + 1_000_000);
+    announcement::created(
+        order,
+        Origin {
+            id,
+            traceparent: Some("trace".into()),
+        },
+    )
+}
+
+/// Makes the order, with the checkout id in the place of the event's.
+async fn make(store: &Arc<dyn Store>, order: &Order) -> Made {
+    store
+        .make(order.clone(), order.purchase.checkout_id.0, created(order))
+        .await
+        .unwrap()
+}
+
+async fn take(store: &Arc<dyn Store>, step: Step, number: u128) -> bool {
+    let origin = Origin {
+        id: Uuid::from_u128(2_000_000 + number),
+        traceparent: None,
+    };
+    store
+        .change_status(step, announcement::status_changed(user(7), step, origin))
+        .await
+        .unwrap()
+}

@@ -1,0 +1,15 @@
+//! The service from outside: checkouts come in through a real log, questions through gRPC.
+
+#[cfg(test)]
+mod calls;
+#[cfg(test)]
+mod events;
+#[cfg(test)]
+#[path = "../../src/fixtures.rs"]
+mod fixtures;
+#[cfg(test)]
+mod lifecycle;
+#[cfg(test)]
+mod program;
+#[cfg(test)]
+mod shop;
