@@ -1,0 +1,90 @@
+//! The service as a value: opened, served, worked, stopped.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use futures::FutureExt as _;
+use platform::tasks::Tasks;
+use platform::{World, grpc, health};
+use proto::inventory::inventory_service_server::InventoryServiceServer;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::Api;
+use crate::config::Config;
+use crate::store::{Sqlite, Store};
+use crate::sweeper;
+
+/// An open inventory service.
+pub struct Service {
+    store: Arc<dyn Store>,
+    world: World,
+    grpc: grpc::Server,
+}
+
+/// Opens the stock in the file at `path`; a new file begins with the stock of the first catalogue.
+///
+/// # Errors
+/// When the file is in use, newer than this program, or can't be opened.
+pub async fn open(path: &Path, world: World) -> anyhow::Result<Service> {
+    let store: Arc<dyn Store> = Arc::new(Sqlite::open(path).await?);
+    let api = Api {
+        store: store.clone(),
+        clock: world.clock.clone(),
+    };
+    let grpc = grpc::server("inventory", world.ids.clone())
+        .add(InventoryServiceServer::new(api))
+        .reflection(proto::DESCRIPTOR)
+        .build();
+    Ok(Service { store, world, grpc })
+}
+
+impl Service {
+    /// The server, the same value at each call.
+    pub fn grpc(&self) -> grpc::Server {
+        self.grpc.clone()
+    }
+
+    /// The store, for an audit.
+    pub fn store(&self) -> Arc<dyn Store> {
+        self.store.clone()
+    }
+
+    /// Does what has to be done besides answering calls, until `shutdown`: gives back what was held for too
+    /// long, and lets the server's health follow the store.
+    ///
+    /// # Errors
+    /// The first worker that fails or panics; the token is cancelled then.
+    pub async fn work(&self, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let mut tasks = Tasks::new(shutdown.clone());
+        let clock = &self.world.clock;
+        tasks.spawn(
+            "sweeper",
+            sweeper::run(self.store.clone(), clock.clone(), shutdown.clone()),
+        );
+        let store = self.store.clone();
+        let probe = move || {
+            let store = store.clone();
+            async move { store.ping().await.is_ok() }.boxed()
+        };
+        tasks.spawn(
+            "health",
+            health::follow(self.grpc.health(), clock.clone(), probe, shutdown),
+        );
+        tasks.join().await
+    }
+}
+
+/// Runs the service as a program of its own, until `shutdown`.
+///
+/// # Errors
+/// When the port is taken, the store can't be opened, or a worker fails.
+pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let listener = config.listen.bind().await?;
+    let path = config.data.file("inventory")?;
+    let service = open(&path, World::real()).await.context("can't open the stock")?;
+    let mut tasks = Tasks::new(shutdown.clone());
+    tasks.spawn("grpc", service.grpc().serve(listener, shutdown.clone()));
+    tasks.spawn("workers", async move { service.work(shutdown).await });
+    tasks.join().await
+}

@@ -1,0 +1,7 @@
+//! The service as its callers see it: through gRPC.
+
+mod ledger;
+mod lifetime;
+mod races;
+mod reservations;
+mod shop;
