@@ -1,0 +1,150 @@
+//! The service as one value: opened, served, worked.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use event_log::EventLog;
+use futures::future::BoxFuture;
+use platform::World;
+use platform::clock::Clock;
+use platform::tasks::Tasks;
+use platform::transport::Transport;
+use proto::cart::add_cart_item_service_server::AddCartItemServiceServer;
+use proto::cart::cart_service_server::CartServiceServer;
+use sql::sqlite::Sharing;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::Api;
+use crate::carts::Carts;
+use crate::catalogue::Catalogue;
+use crate::config::Config;
+use crate::consumer::{CompletedCheckouts, GROUP};
+use crate::store::Sqlite;
+
+/// Between sweeps: an expired cart counts as none anyway, so this only frees its space.
+const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// The services that this one calls.
+pub struct Peers {
+    /// The product service.
+    pub product: Transport,
+}
+
+/// The open carts.
+pub struct Service {
+    carts: Carts,
+    server: platform::grpc::Server,
+    log: Arc<dyn EventLog>,
+    clock: Arc<dyn Clock>,
+}
+
+/// Opens the carts in this directory. They follow the completed checkouts in `log`.
+pub async fn open(
+    data_dir: &Path,
+    peers: Peers,
+    log: Arc<dyn EventLog>,
+    world: World,
+) -> anyhow::Result<Service> {
+    let store = Sqlite::open(&data_dir.join("cart.db"))
+        .await
+        .context("can't open the carts")?;
+    let catalogue = Catalogue::new(peers.product);
+    let carts = Carts::new(Arc::new(store), catalogue, world.clone());
+    let api = Api::new(carts.clone());
+    let server = platform::grpc::server("cart", world.ids)
+        .add(CartServiceServer::new(api.clone()))
+        .add(AddCartItemServiceServer::new(api))
+        .reflection(proto::DESCRIPTOR)
+        .build();
+    Ok(Service {
+        carts,
+        server,
+        log,
+        clock: world.clock,
+    })
+}
+
+impl Service {
+    /// The server, the same for every caller.
+    pub fn grpc(&self) -> platform::grpc::Server {
+        self.server.clone()
+    }
+
+    /// Takes purchases out, sweeps, and follows the store with the health of the server, until the shutdown
+    /// and the end of the writes that are under way by then.
+    pub async fn work(&self, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let mut tasks = Tasks::new(shutdown.clone());
+        tasks.spawn("purchases", purchases(self, shutdown.clone()));
+        tasks.spawn(
+            "sweeper",
+            sweeper(self.carts.clone(), self.clock.clone(), shutdown.clone()),
+        );
+        let (health, clock) = (self.server.health(), self.clock.clone());
+        tasks.spawn(
+            "health",
+            platform::health::follow(health, clock, probe(self.carts.clone()), shutdown),
+        );
+        let outcome = tasks.join().await;
+        self.carts.settle().await;
+        outcome
+    }
+}
+
+fn purchases(
+    service: &Service,
+    shutdown: CancellationToken,
+) -> impl Future<Output = anyhow::Result<()>> + Send + 'static {
+    let handler = Arc::new(CompletedCheckouts {
+        carts: service.carts.clone(),
+    });
+    let (log, clock) = (service.log.clone(), service.clock.clone());
+    async move {
+        event_log::consume(
+            log,
+            GROUP,
+            &[proto::events::CHECKOUT_EVENTS],
+            handler,
+            clock,
+            shutdown,
+        )
+        .await
+    }
+}
+
+async fn sweeper(carts: Carts, clock: Arc<dyn Clock>, shutdown: CancellationToken) -> anyhow::Result<()> {
+    loop {
+        match carts.sweep().await {
+            Ok(0) => {}
+            Ok(swept) => tracing::info!(swept, "expired carts removed"),
+            Err(error) => tracing::warn!(%error, "expired carts not removed, tried again later"),
+        }
+        tokio::select! {
+            () = clock.sleep(SWEEP_EVERY) => {}
+            () = shutdown.cancelled() => return Ok(()),
+        }
+    }
+}
+
+fn probe(carts: Carts) -> impl Fn() -> BoxFuture<'static, bool> + Send + 'static {
+    move || {
+        let carts = carts.clone();
+        Box::pin(async move { carts.is_healthy().await })
+    }
+}
+
+/// The program: listens, opens, serves until `shutdown`.
+pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let listener = config.listen.bind().await?;
+    let peers = Peers {
+        product: Transport::connect("product", &config.product_service_addr)?,
+    };
+    let world = World::real();
+    let log =
+        event_log::sqlite::Log::open(&config.data_dir.join("events.db"), Sharing::Shared, world.clone())
+            .await
+            .context("can't open the event log")?;
+    let service = open(&config.data_dir, peers, Arc::new(log), world).await?;
+    platform::serve(service.grpc(), listener, |stop| service.work(stop), shutdown).await
+}
