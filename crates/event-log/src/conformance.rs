@@ -2,13 +2,14 @@
 //!
 //! An adapter's tests run [`all`] on a [`Place`] of its own.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::future::select_all;
+use tokio::time::timeout;
 use types::Timestamp;
 use uuid::Uuid;
 
@@ -45,6 +46,9 @@ pub async fn all(place: &dyn Place) -> anyhow::Result<()> {
     one_member_at_a_time(place)
         .await
         .context("one_member_at_a_time")?;
+    members_that_start_at_once(place)
+        .await
+        .context("members_that_start_at_once")?;
     topics_of_one_subscription(place)
         .await
         .context("topics_of_one_subscription")?;
@@ -168,6 +172,23 @@ async fn one_member_at_a_time(place: &dyn Place) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A race of processes for a topic has one winner.
+async fn members_that_start_at_once(place: &dyn Place) -> anyhow::Result<()> {
+    let (log, topic) = (place.open().await?, "race");
+    log.publish(topic, &[event(1)]).await?;
+    let mut members = Vec::new();
+    for _ in 0..4 {
+        members.push(place.open().await?.subscribe("g", &[topic]).await?);
+    }
+    let (won, _, others) = timeout(SOON, select_all(members.iter_mut().map(|member| member.next()))).await?;
+    ensure!(numbers(&won?) == [1]);
+    ensure!(
+        timeout(MOMENT, select_all(others)).await.is_err(),
+        "a second winner"
+    );
+    Ok(())
+}
+
 async fn topics_of_one_subscription(place: &dyn Place) -> anyhow::Result<()> {
     let log = place.open().await?;
     log.publish("red", &[event(1), event(2)]).await?;
@@ -195,7 +216,7 @@ async fn dead_letters(place: &dyn Place) -> anyhow::Result<()> {
     ensure!(dead == "poison.dlq");
     let mut undertaker = log.subscribe("u", &[&dead]).await?;
     let given_up = take(undertaker.as_mut(), 1).await?;
-    ensure!(given_up.first().map(|delivery| &delivery.event) == Some(&event(2)));
+    ensure!(numbers(&given_up) == [2]);
     nothing(undertaker.as_mut()).await
 }
 
@@ -253,7 +274,7 @@ fn numbers(deliveries: &[Delivery]) -> Vec<u32> {
 }
 
 async fn next(member: &mut dyn Subscription) -> anyhow::Result<Vec<Delivery>> {
-    Ok(soon(member.next()).await??)
+    Ok(timeout(SOON, member.next()).await.context("waited in vain")??)
 }
 
 /// Takes and commits so many deliveries, and sees that there are no more of them.
@@ -277,11 +298,7 @@ async fn take(member: &mut dyn Subscription, count: usize) -> anyhow::Result<Vec
 }
 
 async fn nothing(member: &mut dyn Subscription) -> anyhow::Result<()> {
-    let come = tokio::time::timeout(MOMENT, member.next()).await;
+    let come = timeout(MOMENT, member.next()).await;
     ensure!(come.is_err(), "an event that must not come: {come:?}");
     Ok(())
-}
-
-async fn soon<F: Future>(future: F) -> anyhow::Result<F::Output> {
-    tokio::time::timeout(SOON, future).await.context("waited in vain")
 }
