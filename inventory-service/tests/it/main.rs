@@ -1,4 +1,5 @@
 //! The service as its callers see it: through gRPC.
+#![cfg(test)]
 
 mod ledger;
 mod lifetime;
