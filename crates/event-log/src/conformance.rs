@@ -162,13 +162,6 @@ async fn one_member_at_a_time(place: &dyn Place) -> anyhow::Result<()> {
         matches!(refused, Err(Error::Lost { .. })),
         "committed without the topic: {refused:?}"
     );
-    let refused = third
-        .dead_letter(delivered.first().context("nothing")?, "why")
-        .await;
-    ensure!(
-        matches!(refused, Err(Error::Lost { .. })),
-        "given up without the topic: {refused:?}"
-    );
     Ok(())
 }
 
@@ -289,11 +282,7 @@ async fn take(member: &mut dyn Subscription, count: usize) -> anyhow::Result<Vec
             taken.push(delivery);
         }
     }
-    ensure!(
-        taken.len() == count,
-        "{} deliveries instead of {count}",
-        taken.len()
-    );
+    ensure!(taken.len() == count, "too many: {taken:?}");
     Ok(taken)
 }
 
