@@ -147,7 +147,7 @@ mod tests {
                 }
             }
             let distinct: BTreeSet<i64> = versions.iter().copied().collect();
-            prop_assert_eq!(counted.iter().copied().collect::<BTreeSet<i64>>(), distinct.clone());
+            prop_assert_eq!(&counted.iter().copied().collect::<BTreeSet<i64>>(), &distinct);
             prop_assert_eq!(counted.len(), distinct.len());
             prop_assert_eq!(purchases.bought_version().0, distinct.last().copied().unwrap_or(10));
         }

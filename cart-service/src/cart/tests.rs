@@ -244,7 +244,7 @@ fn the_catalogue_is_asked_for_what_is_shown_and_no_more() {
     assert!(needs(&set(1, 5), None).is_empty());
     let expired = Cart {
         updated_at: now().before(LIFETIME),
-        ..two.clone()
+        ..cart(1, &[(1, 1), (2, 1)])
     };
     assert_eq!(needs(&add(3, 1), Some(&expired)), [3]);
 }
@@ -287,7 +287,7 @@ impl Model {
                 if now.is_none() && self.lines.len() == 50 {
                     return Err(Refusal::Full);
                 }
-                self.floor.get_or_insert(Version(now_version() - 1));
+                self.floor.get_or_insert_with(|| Version(now_version() - 1));
                 self.lines.insert(product.get(), sum);
                 Ok(true)
             }
