@@ -44,6 +44,11 @@ impl ManualClock {
     pub fn advance(&self, duration: Duration) {
         self.now.send_modify(|now| *now = now.after(duration));
     }
+
+    /// How many sleep now: wait for them before moving on, else they fall asleep too late to be woken.
+    pub fn sleepers(&self) -> usize {
+        self.now.receiver_count()
+    }
 }
 
 impl Clock for ManualClock {
@@ -96,11 +101,14 @@ mod tests {
     async fn sleepers_wake_when_their_time_has_come_and_not_before() {
         let (world, clock) = world();
         let began = world.clock.now();
+        assert_eq!(clock.sleepers(), 0);
         let mut sleep = world.clock.sleep(Duration::from_secs(10));
+        assert_eq!(clock.sleepers(), 1);
         clock.advance(Duration::from_secs(9));
         assert!(futures_poll(&mut sleep).is_pending());
         clock.advance(Duration::from_secs(1));
         sleep.await;
+        assert_eq!(clock.sleepers(), 0);
         assert_eq!(world.clock.now().since(began), Duration::from_secs(10));
     }
 

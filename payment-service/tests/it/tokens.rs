@@ -73,12 +73,12 @@ async fn a_slow_provider_answers_after_three_seconds_and_not_before() {
     let client = in_process(&till.open().await);
     let id = checkout(1);
     let mut asked = Box::pin(ask(&client, id, Ask::Authorize("pm_sim_slow")));
-    let booked = async || {
-        let early = asked.as_mut().now_or_never();
-        assert_eq!(early, None);
-        !till.ledger().await.is_empty()
+    let asleep = async || {
+        assert_eq!(asked.as_mut().now_or_never(), None);
+        till.clock.sleepers() == 1
     };
-    eventually("the authorisation", PATIENCE, booked).await;
+    eventually("the provider to take its time", PATIENCE, asleep).await;
+    assert_eq!(effects_of(id, &till.ledger().await), ["authorize"]);
     till.clock.advance(Duration::from_millis(2999));
     assert_eq!(asked.as_mut().now_or_never(), None);
     till.clock.advance(Duration::from_millis(1));
