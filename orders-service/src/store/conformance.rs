@@ -107,6 +107,7 @@ async fn lists_newest_first_without_gaps(store: Arc<dyn Store>) {
                 break;
             }
             seen.extend(page);
+            assert!(seen.len() <= orders.len(), "by {limit}: orders are repeated");
         }
         assert_eq!(seen, orders, "by {limit}");
     }
