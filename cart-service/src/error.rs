@@ -46,7 +46,13 @@ impl From<Error> for Status {
             | Error::Store(store::Error::Defect(_))
             | Error::BrokenOff(_) => Self::internal("internal error"),
         };
-        tracing::error!(error = in_full(&error), "call failed");
+        match status.code() {
+            // Circumstances, which pass; anything else is for somebody to look at.
+            Code::Unavailable | Code::DeadlineExceeded => {
+                tracing::warn!(error = in_full(&error), "call failed");
+            }
+            _ => tracing::error!(error = in_full(&error), "call failed"),
+        }
         status
     }
 }
