@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::{DeadLetter, Delivery, Error, Event, EventLog};
-pub use rows::{dead_letters, events};
+pub use rows::{Progress, dead_letters, events, last_offset, progress};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations/sqlite");
 

@@ -92,6 +92,37 @@ pub async fn dead_letters(database: &Database) -> Result<Vec<DeadLetter>, Error>
         .collect()
 }
 
+/// How far a group of consumers has come in a topic.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Progress {
+    /// The group.
+    #[sqlx(rename = "consumers")]
+    pub group: String,
+    /// The topic.
+    pub topic: String,
+    /// The first offset that the group is not done with: it is done with all before.
+    pub next: i64,
+}
+
+/// How far every group has come. For audits, as [`events`].
+///
+/// # Errors
+/// [`Error::Unavailable`] when the file can't be read.
+pub async fn progress(database: &Database) -> Result<Vec<Progress>, Error> {
+    let query = sqlx::query_as("SELECT consumers, topic, next FROM progress ORDER BY consumers, topic");
+    Ok(query.fetch_all(&mut *database.read().await?).await?)
+}
+
+/// The offset of the last event, 0 where there is none: every event up to it is there, of any topic. For
+/// audits, as [`events`].
+///
+/// # Errors
+/// [`Error::Unavailable`] when the file can't be read.
+pub async fn last_offset(database: &Database) -> Result<i64, Error> {
+    let query = sqlx::query_scalar("SELECT coalesce(max(position), 0) FROM events");
+    Ok(query.fetch_one(&mut *database.read().await?).await?)
+}
+
 /// Appends an event; with a reason if it is a dead letter.
 pub(super) async fn append(
     connection: &mut SqliteConnection,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use event_log::conformance::{self, Place};
-use event_log::sqlite::{self, Log};
+use event_log::sqlite::{self, Log, Progress};
 use event_log::{Error, EventLog, Subscription};
 use platform::World;
 use sql::sqlite::{Database, Sharing};
@@ -176,4 +176,14 @@ async fn an_audit_reads_events_and_dead_letters_beside_the_shop() {
     assert_eq!(dead[0].reason, "no such field");
     assert_eq!(dead[0].delivery.topic, "t.dlq");
     assert_eq!(dead[0].delivery.event, event(2));
+    let done = Progress {
+        group: "g".to_owned(),
+        topic: "t".to_owned(),
+        next: delivered[1].offset + 1,
+    };
+    assert_eq!(sqlite::progress(&database).await.unwrap(), [done]);
+    assert_eq!(
+        sqlite::last_offset(&database).await.unwrap(),
+        dead[0].delivery.offset
+    );
 }
