@@ -31,6 +31,7 @@ pub struct Config {
 
 /// What can be set for payments alone.
 #[derive(clap::Args, Debug, Clone)]
+#[group(id = "payment")]
 pub struct Settings {
     /// Share of payments that the simulated provider approves, 0.0 to 1.0; it declines the others
     #[arg(long, env = "PAYMENT_SUCCESS_RATE", default_value = "1.0", value_parser = share)]

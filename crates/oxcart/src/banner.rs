@@ -1,0 +1,50 @@
+//! What the shop says when it is open.
+
+use std::fmt;
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::addresses::Addresses;
+use crate::config::{Config, Program};
+
+/// Where everything is, a token, and three things to try.
+pub struct Banner<'a> {
+    /// The settings that the shop runs with.
+    pub settings: &'a Config,
+    /// Where it listens.
+    pub addresses: &'a Addresses,
+    /// A token of user 1 with all rights; absent where the secret is not the shop's own.
+    pub token: Option<SecretString>,
+}
+
+impl fmt::Display for Banner<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = self.addresses.url();
+        writeln!(f, "oxcart is open\n")?;
+        writeln!(f, "  REST    {url}")?;
+        for program in Program::ALL {
+            if let Some(address) = self.addresses.grpc.get(program.name()) {
+                let label = if program == Program::Product { "gRPC" } else { "" };
+                writeln!(f, "  {label:<7} {address}  {}", program.name())?;
+            }
+        }
+        writeln!(f, "  data    {}", self.settings.data_dir.display())?;
+        if let Some(token) = &self.token {
+            writeln!(
+                f,
+                "  token   {}  (user 1, admin, 24 hours)",
+                token.expose_secret()
+            )?;
+        }
+        writeln!(f, "\nTry:")?;
+        writeln!(f, "  curl {url}/api/v1/products")?;
+        writeln!(
+            f,
+            "  curl -X POST {url}/api/v1/cart/items -H 'Content-Type: application/json' -d '{{\"product_id\": 1, \"quantity\": 2}}'"
+        )?;
+        writeln!(
+            f,
+            "  curl -X POST {url}/api/v1/checkout -H 'Idempotency-Key: my-first-order'"
+        )
+    }
+}

@@ -1,0 +1,127 @@
+//! What the program does, by its arguments.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use api_gateway::AuthMode;
+use api_gateway::auth::{Identity, Keys, Role, Token};
+use platform::World;
+use tokio_util::sync::CancellationToken;
+use types::UserId;
+
+use crate::addresses::Addresses;
+use crate::audit;
+use crate::banner::Banner;
+use crate::config::{Command, Config, Program};
+use crate::demo;
+use crate::secret;
+use crate::shop::{self, Listeners};
+
+/// How long a token of the banner or of `oxcart token` is good.
+const TOKEN_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long an audit waits for what a running shop is still doing.
+const AUDIT_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Starts the shop, or carries out a command. The code is 0 when it was done, 1 when not, or when an audit
+/// found violations.
+pub fn run(settings: Config) -> ExitCode {
+    let log = settings.log.clone();
+    match settings.command.clone() {
+        None => platform::run("oxcart", &log, |shutdown| serve(settings, shutdown)),
+        Some(Command::Demo { url }) => platform::run("oxcart demo", &log, |shutdown| {
+            stoppable(demo::run(settings, url), shutdown)
+        }),
+        Some(Command::Token { user, role }) => platform::run("oxcart token", &log, |_| async move {
+            print_token(&settings, user, role)
+        }),
+        Some(Command::Audit) => platform::run("oxcart audit", &log, |shutdown| {
+            stoppable(print_audit(settings), shutdown)
+        }),
+    }
+}
+
+async fn serve(settings: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let listeners = Listeners::bind(&settings).await?;
+    let shop = shop::open(&settings, &listeners, World::real()).await?;
+    let addresses = listeners.addresses()?;
+    addresses.write(&settings.data_dir)?;
+    let token = match settings.gateway.auth_mode {
+        AuthMode::Dev => Some(token(&settings, 1, Role::Admin)?.token.into()),
+        AuthMode::Jwt => None,
+    };
+    print(
+        &Banner {
+            settings: &settings,
+            addresses: &addresses,
+            token,
+        }
+        .to_string(),
+    )?;
+    shop.serve(listeners, shutdown).await
+}
+
+/// A command that has no state to keep ends at once when it is interrupted.
+async fn stoppable(
+    command: impl Future<Output = anyhow::Result<()>>,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    tokio::select! {
+        outcome = command => outcome,
+        () = shutdown.cancelled() => anyhow::bail!("interrupted"),
+    }
+}
+
+fn print_token(settings: &Config, user: i64, role: Role) -> anyhow::Result<()> {
+    print(&format!("{}\n", token(settings, user, role)?.token))
+}
+
+fn token(settings: &Config, user: i64, role: Role) -> anyhow::Result<Token> {
+    let secret = match &settings.gateway.jwt_secret {
+        Some(secret) => secret.clone(),
+        None => secret::of(&settings.data_dir)?,
+    };
+    let gateway = &settings.gateway;
+    let keys = Keys::new(&secret, gateway.jwt_issuer.clone(), gateway.jwt_audience.clone())?;
+    let user_id = UserId::try_from(user).context("--user")?;
+    Ok(keys.issue(
+        Identity { user_id, role },
+        World::real().clock.now(),
+        TOKEN_LIFETIME,
+    )?)
+}
+
+async fn print_audit(settings: Config) -> anyhow::Result<()> {
+    let sources = audit::Sources {
+        inventory: settings.store(Program::Inventory)?,
+        payment: settings.store(Program::Payment)?,
+        provider: settings.data_dir.join("provider.db"),
+        orders: settings.store(Program::Orders)?,
+        checkout: settings.store(Program::Checkout)?,
+        cart: settings.store(Program::Cart)?,
+        events: settings.events(),
+    };
+    let report = audit::run(&sources, AUDIT_PATIENCE, World::real().clock).await?;
+    print(&report.to_string())?;
+    match report.violations.len() {
+        0 => Ok(()),
+        1 => anyhow::bail!("1 violation"),
+        many => anyhow::bail!("{many} violations"),
+    }
+}
+
+/// Prints for people. A reader that is gone is no error of ours.
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error).context("can't print"),
+        _ => Ok(()),
+    }
+}
+
+/// The addresses of the shop that runs on the data directory.
+pub(crate) fn running_shop(settings: &Config) -> anyhow::Result<Addresses> {
+    Addresses::read(&settings.data_dir)
+}

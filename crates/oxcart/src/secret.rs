@@ -1,0 +1,53 @@
+//! The key that signs the shop's tokens where nobody configured one: made on first use, kept with the data.
+
+use std::fs;
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use anyhow::Context as _;
+use secrecy::SecretString;
+use uuid::Uuid;
+
+/// The secret of a data directory, made if there is none yet. Only the owner may read its file.
+///
+/// # Errors
+/// A directory or file that can't be written or read.
+pub(crate) fn of(data_dir: &Path) -> anyhow::Result<SecretString> {
+    fs::create_dir_all(data_dir)
+        .with_context(|| format!("can't make the data directory {}", data_dir.display()))?;
+    let path = data_dir.join("jwt-secret");
+    let mut options = fs::OpenOptions::new();
+    match options.write(true).create_new(true).mode(0o600).open(&path) {
+        Ok(mut file) => {
+            // 244 random bits.
+            let secret = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+            file.write_all(secret.as_bytes())
+                .with_context(|| format!("can't write {}", path.display()))?;
+            Ok(secret.into())
+        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            let secret =
+                fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))?;
+            Ok(secret.trim().to_owned().into())
+        }
+        Err(error) => Err(error).with_context(|| format!("can't write {}", path.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret as _;
+    use testkit::TempDir;
+
+    use super::*;
+
+    #[test]
+    fn is_made_once_and_kept() {
+        let dir = TempDir::new().unwrap();
+        let data = dir.path().join("data");
+        let first = of(&data).unwrap();
+        assert!(first.expose_secret().len() >= 32);
+        assert_eq!(of(&data).unwrap().expose_secret(), first.expose_secret());
+    }
+}

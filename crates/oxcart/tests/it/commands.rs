@@ -1,0 +1,133 @@
+//! The commands beside a running shop, and the ways in which a start is refused.
+
+use std::sync::Arc;
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
+use testkit::TempDir;
+
+use crate::harness::{Shop, program};
+
+fn run(dir: &TempDir, arguments: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String, String) {
+    let output = program("oxcart")
+        .args(arguments)
+        .env("DATA_DIR", dir.path())
+        .env("HTTP_PORT", "0")
+        .env("GRPC_BASE_PORT", "0")
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_shop_is_walked_through_and_audited() {
+    let dir = Arc::new(TempDir::new().unwrap());
+    let shop = Shop::oxcart(dir.clone(), &[("AUTH_MODE", "dev")]).await;
+    let (code, out, err) = run(&dir, &["demo", "--url", &shop.url], &[]);
+    assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
+    for step in [
+        "COMPLETED",
+        "is CONFIRMED, 149.97 USD",
+        "198 available, 0 reserved",
+    ] {
+        assert!(out.contains(step), "{step} is not in {out}");
+    }
+    let (code, out, err) = run(&dir, &["demo"], &[]);
+    assert_eq!(
+        (code, err.as_str()),
+        (Some(0), ""),
+        "the shop is found by its directory: {out}"
+    );
+    let (code, out, err) = run(&dir, &["audit"], &[]);
+    assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
+    assert!(out.contains("no violations"), "{out}");
+
+    let (code, _, err) = run(&dir, &[], &[]);
+    assert_eq!(code, Some(1));
+    assert_eq!(err.lines().count(), 1, "{err}");
+    assert!(
+        err.contains("is in use by another process") && err.contains(dir.path().to_str().unwrap()),
+        "{err}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_planted_violation_is_found() {
+    let dir = Arc::new(TempDir::new().unwrap());
+    let shop = Shop::oxcart(dir.clone(), &[]).await;
+    let user = shop.user(1);
+    user.add(1, 1).await;
+    user.buy("a").await;
+    user.orders(1).await;
+    shop.kill();
+    // A unit of product 1 is sold that nobody bought.
+    let stock = SqliteConnectOptions::new().filename(dir.path().join("inventory.db"));
+    let mut stock = stock.connect().await.unwrap();
+    let sell =
+        sqlx::query("UPDATE stock SET available = available - 1, sold = sold + 1 WHERE product_id = 1");
+    assert_eq!(sell.execute(&mut stock).await.unwrap().rows_affected(), 1);
+    stock.close().await.unwrap();
+    let (code, out, err) = run(&dir, &["audit"], &[]);
+    assert_eq!(code, Some(1), "{out}");
+    assert!(out.contains("S2"), "{out}");
+    assert!(err.contains("violation"), "{err}");
+}
+
+#[test]
+fn a_start_that_can_not_be_says_why_in_one_line() {
+    let dir = TempDir::new().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let cases = [
+        (
+            vec![("HTTP_PORT", port.as_str())],
+            format!("can't listen on 127.0.0.1:{port}, choose another HTTP_PORT"),
+        ),
+        (
+            vec![("HTTP_PORT", "many")],
+            "HTTP_PORT=many can't be used".to_owned(),
+        ),
+        (
+            vec![("JWT_SECRET", "hunter2")],
+            "JWT_SECRET=*** can't be used".to_owned(),
+        ),
+        (
+            vec![("AUTH_MODE", "dev"), ("BIND_ADDR", "0.0.0.0")],
+            "AUTH_MODE".to_owned(),
+        ),
+        (
+            vec![("PRODUCT_DATABASE_URL", "postgres://u:hunter2@h/db")],
+            "postgres:// is not supported".to_owned(),
+        ),
+        (
+            vec![("PAYMENT_SUCCESS_RATE", "2")],
+            "PAYMENT_SUCCESS_RATE=2 can't be used".to_owned(),
+        ),
+    ];
+    for (variables, wanted) in cases {
+        let (code, out, err) = run(&dir, &[], &variables);
+        assert!(code.is_some_and(|code| code != 0), "{variables:?}");
+        assert!(err.contains(&wanted), "{variables:?}: {err}");
+        assert_eq!(
+            (out.as_str(), err.lines().count()),
+            ("", 1),
+            "{variables:?}: {err}"
+        );
+        assert!(!err.contains("hunter2"), "{err}");
+    }
+}
+
+#[test]
+fn a_token_is_printed_and_an_audit_needs_a_shop() {
+    let dir = TempDir::new().unwrap();
+    let (code, out, _) = run(&dir, &["token", "--user", "7", "--role", "admin"], &[]);
+    assert_eq!((code, out.trim().split('.').count()), (Some(0), 3), "{out}");
+    let (code, _, err) = run(&dir, &["audit"], &[]);
+    assert_eq!((code, err.lines().count()), (Some(1), 1), "{err}");
+    let (code, _, err) = run(&dir, &["demo"], &[]);
+    assert_eq!((code, err.lines().count()), (Some(1), 1), "{err}");
+    let (code, _, _) = run(&dir, &["token", "--user", "0"], &[]);
+    assert_eq!(code, Some(2));
+}

@@ -1,0 +1,257 @@
+//! Shops for the tests, each on a directory of its own.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use api_gateway::auth::Role;
+use clap::Parser as _;
+use oxcart::shop::{self, Listeners};
+use oxcart::{Config, Program, audit};
+use platform::World;
+use testkit::TempDir;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::client::{Client, SECRET};
+
+/// A running shop.
+pub(crate) struct Shop {
+    pub(crate) url: String,
+    pub(crate) dir: Arc<TempDir>,
+    running: Running,
+}
+
+enum Running {
+    Inside {
+        shutdown: CancellationToken,
+        serving: JoinSet<anyhow::Result<()>>,
+    },
+    Programs(Vec<Process>),
+}
+
+/// A program that dies with its owner.
+pub(crate) struct Process(Child);
+
+impl Process {
+    pub(crate) fn start(mut command: Command) -> Self {
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit());
+        Self(command.spawn().unwrap())
+    }
+
+    /// SIGKILL: nothing is flushed, nobody is told.
+    pub(crate) fn kill(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Shop {
+    /// All in this process; `transport` is how the programs call each other.
+    pub(crate) async fn inside(transport: &str) -> Self {
+        let dir = Arc::new(TempDir::new().unwrap());
+        let settings = settings(dir.path(), &["--transport", transport]);
+        let listeners = Listeners::bind(&settings).await.unwrap();
+        let url = listeners.addresses().unwrap().url();
+        let shop = shop::open(&settings, &listeners, World::real()).await.unwrap();
+        let (shutdown, mut serving) = (CancellationToken::new(), JoinSet::new());
+        serving.spawn(shop.serve(listeners, shutdown.clone()));
+        Self {
+            url,
+            dir,
+            running: Running::Inside { shutdown, serving },
+        }
+    }
+
+    /// Seven processes that share a directory.
+    pub(crate) async fn programs() -> Self {
+        let dir = Arc::new(TempDir::new().unwrap());
+        let ports = free_ports(7);
+        let peers: Vec<(String, String)> = Program::ALL
+            .iter()
+            .zip(&ports)
+            .map(|(program, port)| (variable(*program, "SERVICE_ADDR"), format!("127.0.0.1:{port}")))
+            .collect();
+        let start = |name: &str, variable: &str, port: u16| {
+            let mut command = program(name);
+            command
+                .env("DATA_DIR", dir.path())
+                .env(variable, port.to_string())
+                .envs(peers.iter().cloned());
+            Process::start(command)
+        };
+        let mut processes: Vec<Process> = Program::ALL
+            .iter()
+            .zip(&ports)
+            .map(|(program, port)| {
+                start(
+                    &format!("{}-service", program.name()),
+                    &variable(*program, "SERVICE_PORT"),
+                    *port,
+                )
+            })
+            .collect();
+        processes.push(start("api-gateway", "HTTP_PORT", ports[6]));
+        let shop = Self {
+            url: format!("http://127.0.0.1:{}", ports[6]),
+            dir,
+            running: Running::Programs(processes),
+        };
+        shop.ready().await;
+        shop
+    }
+
+    /// The program `oxcart` on a directory that may have been used before.
+    pub(crate) async fn oxcart(dir: Arc<TempDir>, variables: &[(&str, &str)]) -> Self {
+        let ports = free_ports(1);
+        let mut command = program("oxcart");
+        command
+            .env("DATA_DIR", dir.path())
+            .env("HTTP_PORT", ports[0].to_string())
+            .env("GRPC_BASE_PORT", "0")
+            .envs(variables.iter().copied());
+        let running = Running::Programs(vec![Process::start(command)]);
+        let shop = Self {
+            url: format!("http://127.0.0.1:{}", ports[0]),
+            dir,
+            running,
+        };
+        shop.ready().await;
+        shop
+    }
+
+    async fn ready(&self) {
+        let client = self.user(1);
+        testkit::eventually("the shop is ready", Duration::from_secs(30), async || {
+            Client::send(client.request(reqwest::Method::GET, "/health/ready"))
+                .await
+                .is_ok_and(|r| r.status == 200)
+        })
+        .await;
+    }
+
+    pub(crate) fn user(&self, id: i64) -> Client {
+        Client::new(&self.url, id, Role::User)
+    }
+
+    pub(crate) fn admin(&self) -> Client {
+        Client::new(&self.url, 1_000_000, Role::Admin)
+    }
+
+    /// Checks every invariant over the stores while the shop is running.
+    pub(crate) async fn audit(&self) -> audit::Report {
+        let report = audit::run(
+            &sources(self.dir.path()),
+            Duration::from_secs(20),
+            World::real().clock,
+        )
+        .await
+        .unwrap();
+        assert!(report.violations.is_empty(), "{report}");
+        report
+    }
+
+    /// Stops as by SIGTERM.
+    pub(crate) async fn stop(self) {
+        if let Running::Inside {
+            shutdown,
+            mut serving,
+        } = self.running
+        {
+            shutdown.cancel();
+            serving.join_next().await.unwrap().unwrap().unwrap();
+        }
+    }
+
+    /// Stops as by SIGKILL, and leaves the directory.
+    pub(crate) fn kill(self) -> Arc<TempDir> {
+        match self.running {
+            Running::Programs(processes) => processes.into_iter().for_each(Process::kill),
+            Running::Inside { .. } => panic!("a shop inside of the test can't be killed alone"),
+        }
+        self.dir
+    }
+}
+
+pub(crate) fn sources(dir: &Path) -> audit::Sources {
+    let file = |name: &str| dir.join(format!("{name}.db"));
+    audit::Sources {
+        inventory: file("inventory"),
+        payment: file("payment"),
+        provider: file("provider"),
+        orders: file("orders"),
+        checkout: file("checkout"),
+        cart: file("cart"),
+        events: file("events"),
+    }
+}
+
+fn settings(dir: &Path, more: &[&str]) -> Config {
+    let dir = dir.to_str().unwrap();
+    let base = [
+        "oxcart",
+        "--data-dir",
+        dir,
+        "--http-port",
+        "0",
+        "--grpc-base-port",
+        "0",
+        "--rate-limit-rps",
+        "0",
+    ];
+    let auth = ["--auth-mode", "jwt", "--jwt-secret", SECRET];
+    Config::parse_from(base.iter().chain(&auth).chain(more))
+}
+
+/// A program of this workspace, with the settings that all tests share.
+pub(crate) fn program(name: &str) -> Command {
+    let mut command = Command::new(built(name));
+    for (variable, _) in std::env::vars().filter(|(variable, _)| variable.ends_with("_PORT")) {
+        command.env_remove(variable);
+    }
+    command
+        .env("AUTH_MODE", "jwt")
+        .env("JWT_SECRET", SECRET)
+        .env("RATE_LIMIT_RPS", "0")
+        .env("LOG_LEVEL", "error")
+        .env("LOG_FORMAT", "json");
+    command
+}
+
+/// The file of a program, which a test of the whole workspace has built beside `oxcart`.
+fn built(name: &str) -> PathBuf {
+    let oxcart = PathBuf::from(env!("CARGO_BIN_EXE_oxcart"));
+    let path = oxcart.with_file_name(name);
+    assert!(
+        path.exists(),
+        "{} is not built: run cargo build --workspace",
+        path.display()
+    );
+    path
+}
+
+fn variable(program: Program, name: &str) -> String {
+    format!("{}_{name}", program.name().to_uppercase())
+}
+
+/// Ports that were free a moment ago.
+fn free_ports(count: usize) -> Vec<u16> {
+    let held: Vec<TcpListener> = (0..count)
+        .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
+        .collect();
+    held.iter()
+        .map(|listener| listener.local_addr().unwrap().port())
+        .collect()
+}

@@ -1,0 +1,73 @@
+//! kill -9 in the middle of purchases, and a start on what is left.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use serde_json::json;
+use testkit::TempDir;
+
+use crate::client::Client;
+use crate::harness::Shop;
+
+/// Buyers at once when the shop is killed.
+const BUYERS: i64 = 30;
+
+/// Whatever was answered is there again, and whatever was begun ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_shop_finds_everything_again() {
+    let mut dir = Arc::new(TempDir::new().unwrap());
+    let mut product = None;
+    for round in 0..3 {
+        // Slow enough to be killed in the middle; each round at another moment of a purchase.
+        let shop = Shop::oxcart(dir.clone(), &[("PAYMENT_DELAY_MS", "40")]).await;
+        let product = match product {
+            Some(product) => product,
+            None => *product.insert(shop.admin().stock_new("Kite", BUYERS * 3).await),
+        };
+        let users: Vec<Client> = (0..BUYERS).map(|n| shop.user(1 + round * 1000 + n)).collect();
+        futures::future::join_all(users.iter().map(|user| user.add(product, 1))).await;
+        let purchases = futures::future::join_all(users.iter().map(|user| {
+            let request = user.checkout("kite", &json!({}));
+            async move { Client::send(request).await.ok() }
+        }));
+        let (acknowledged, killed) = tokio::join!(purchases, async {
+            wait_for_purchases(&shop, product, BUYERS * (3 - round) - 5 * (round + 1)).await;
+            shop.kill()
+        });
+        dir = killed;
+
+        let shop = Shop::oxcart(dir.clone(), &[]).await;
+        let mut unanswered = 0;
+        for (n, before) in acknowledged.into_iter().enumerate() {
+            let user = shop.user(1 + round * 1000 + i64::try_from(n).unwrap());
+            let after = testkit::eventually("the end of the purchase", Duration::from_secs(40), async || {
+                let reply = user.buy("kite").await;
+                (reply.status == StatusCode::CREATED).then_some(reply)
+            })
+            .await;
+            match before {
+                Some(before) if before.status == StatusCode::CREATED => assert_eq!(after.body, before.body),
+                _ => unanswered += 1,
+            }
+            user.orders(1).await;
+            user.cart_becomes(&[]).await;
+        }
+        assert!(unanswered > 0, "the shop was killed too late to prove anything");
+        assert_eq!(shop.admin().stock(product).await, (BUYERS * (2 - round), 0));
+        let report = shop.audit().await;
+        assert_eq!(
+            (report.checkouts.running, report.checkouts.failed),
+            (0, 0),
+            "{report}"
+        );
+        dir = shop.kill();
+    }
+}
+
+/// Waits until no more than so many units are on the shelf: purchases are under way.
+async fn wait_for_purchases(shop: &Shop, product: i64, left: i64) {
+    let admin = shop.admin();
+    let look = async || admin.stock(product).await.0 <= left;
+    testkit::eventually("purchases under way", Duration::from_secs(30), look).await;
+}
