@@ -1,0 +1,242 @@
+//! Settings of the gateway.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use http::HeaderValue;
+use secrecy::SecretString;
+use tokio::net::TcpListener;
+
+use crate::auth::MIN_SECRET;
+use crate::client_address::Network;
+
+/// REST gateway of the shop
+#[derive(clap::Parser, Debug, Clone)]
+#[command(name = "api-gateway")]
+pub struct Config {
+    /// Where to listen.
+    #[command(flatten)]
+    pub listen: Listen,
+    /// Log lines.
+    #[command(flatten)]
+    pub log: platform::config::Log,
+    /// Where the services are.
+    #[command(flatten)]
+    pub peers: PeerAddresses,
+    /// Everything else.
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+/// Where the gateway listens.
+#[derive(clap::Args, Debug, Clone)]
+pub struct Listen {
+    /// An address of this machine to listen on; 0.0.0.0 for all of them
+    #[arg(long, env = "BIND_ADDR", default_value = "127.0.0.1")]
+    pub bind_addr: IpAddr,
+    /// A port, 0 to 65535; 0 takes any free one
+    #[arg(long, env = "HTTP_PORT", default_value = "8080")]
+    pub http_port: u16,
+}
+
+impl Listen {
+    /// Binds the port. The error names the address and the setting to change.
+    pub async fn bind(&self) -> anyhow::Result<TcpListener> {
+        platform::config::bind(SocketAddr::new(self.bind_addr, self.http_port), "HTTP_PORT").await
+    }
+}
+
+/// Where the services are: host:port, several separated by commas.
+#[derive(clap::Args, Debug, Clone)]
+pub struct PeerAddresses {
+    /// The product service, host:port; several, separated by commas, take turns
+    #[arg(long, env = "PRODUCT_SERVICE_ADDR", default_value = "localhost:50051")]
+    pub product_service_addr: String,
+    /// The cart service, host:port; several, separated by commas, take turns
+    #[arg(long, env = "CART_SERVICE_ADDR", default_value = "localhost:50052")]
+    pub cart_service_addr: String,
+    /// The inventory service, host:port; several, separated by commas, take turns
+    #[arg(long, env = "INVENTORY_SERVICE_ADDR", default_value = "localhost:50053")]
+    pub inventory_service_addr: String,
+    /// The orders service, host:port; several, separated by commas, take turns
+    #[arg(long, env = "ORDERS_SERVICE_ADDR", default_value = "localhost:50055")]
+    pub orders_service_addr: String,
+    /// The checkout service, host:port; several, separated by commas, take turns
+    #[arg(long, env = "CHECKOUT_SERVICE_ADDR", default_value = "localhost:50056")]
+    pub checkout_service_addr: String,
+}
+
+/// How clients are told apart.
+#[derive(clap::ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthMode {
+    /// By their tokens.
+    Jwt,
+    /// For work on one's own machine: who sends no token is user 1, role admin. Loopback only.
+    Dev,
+}
+
+/// What the gateway does, wherever it listens.
+#[derive(clap::Args, Clone)]
+#[group(id = "gateway")]
+pub struct Settings {
+    /// How clients are told apart: jwt by their tokens; dev, on a loopback address only, takes who sends no token for user 1, an admin
+    #[arg(long, env = "AUTH_MODE", default_value = "jwt")]
+    pub auth_mode: AuthMode,
+    /// Secret that tokens are signed with (HS256), at least 32 bytes; mode dev makes one if there is none
+    #[arg(long, env = "JWT_SECRET", hide_env_values = true, value_parser = secret)]
+    pub jwt_secret: Option<SecretString>,
+    /// What the claim iss of every token must be; unset: not looked at
+    #[arg(long, env = "JWT_ISSUER")]
+    pub jwt_issuer: Option<String>,
+    /// What the claim aud of every token must contain; unset: not looked at
+    #[arg(long, env = "JWT_AUDIENCE")]
+    pub jwt_audience: Option<String>,
+    /// Requests a second that each client gets, 0 to 1000000; 0 sets no limit
+    #[arg(long, env = "RATE_LIMIT_RPS", default_value = "10", value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pub rate_limit_rps: u32,
+    /// Requests that a client who was quiet may make at once, 1 to 1000000
+    #[arg(long, env = "RATE_LIMIT_BURST", default_value = "20", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub rate_limit_burst: u32,
+    /// Proxies whose X-Forwarded-For is believed: addresses or networks such as 10.0.0.0/8, separated by commas
+    #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',')]
+    pub trusted_proxies: Vec<Network>,
+    /// Web sites whose scripts may call: origins such as `https://shop.example`, separated by commas
+    #[arg(long, env = "CORS_ORIGINS", value_delimiter = ',', value_parser = origin)]
+    pub cors_origins: Vec<HeaderValue>,
+    /// How long POST /api/v1/checkout waits for the end before it answers 202, in milliseconds, 0 to 20000
+    #[arg(long, env = "CHECKOUT_WAIT_MS", default_value = "10000", value_parser = clap::value_parser!(u64).range(0..=20_000))]
+    pub checkout_wait_ms: u64,
+    /// Ends in time; not set from outside.
+    #[arg(skip)]
+    pub timeouts: Timeouts,
+}
+
+/// Ends in time.
+#[derive(Debug, Clone, Copy)]
+pub struct Timeouts {
+    /// For a whole request, its body included.
+    pub request: Duration,
+    /// For the head of a request, and between two of them.
+    pub header: Duration,
+    /// For what still runs at the shutdown.
+    pub drain: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            request: Duration::from_secs(30),
+            header: Duration::from_secs(10),
+            drain: Duration::from_secs(25),
+        }
+    }
+}
+
+/// Without the secret.
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("auth_mode", &self.auth_mode)
+            .finish_non_exhaustive()
+    }
+}
+
+fn secret(text: &str) -> Result<SecretString, String> {
+    if text.len() < MIN_SECRET {
+        return Err(format!("shorter than {MIN_SECRET} bytes"));
+    }
+    Ok(SecretString::from(text))
+}
+
+/// Exactly what browsers send: scheme, host, and the port if it is not the scheme's.
+fn origin(text: &str) -> Result<HeaderValue, String> {
+    let wanted = || "wanted: an origin such as https://shop.example, no path".to_owned();
+    let text = text.trim();
+    let (scheme, host) = text.split_once("://").ok_or_else(wanted)?;
+    let plain = host
+        .bytes()
+        .all(|b| b.is_ascii_graphic() && !b"/?#@*".contains(&b));
+    if !["http", "https"].contains(&scheme) || host.is_empty() || !plain {
+        return Err(wanted());
+    }
+    HeaderValue::from_str(text).map_err(|_| wanted())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(variables: &[(&str, &str)]) -> Result<Config, String> {
+        let env = |name: &str| {
+            let found = variables.iter().find(|(variable, _)| *variable == name);
+            found.map(|(_, value)| (*value).into())
+        };
+        platform::config::try_parse("GATEWAY", ["api-gateway".into()].into_iter(), &env)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn nothing_set_is_a_safe_gateway_on_this_machine() {
+        let config = parse(&[]).unwrap();
+        assert_eq!(
+            (config.listen.bind_addr.to_string(), config.listen.http_port),
+            ("127.0.0.1".into(), 8080)
+        );
+        assert_eq!(config.peers.checkout_service_addr, "localhost:50056");
+        let settings = config.settings;
+        assert_eq!(
+            (settings.auth_mode, settings.jwt_secret.is_none()),
+            (AuthMode::Jwt, true)
+        );
+        assert_eq!((settings.rate_limit_rps, settings.rate_limit_burst), (10, 20));
+        assert_eq!(
+            (settings.trusted_proxies.len(), settings.cors_origins.len()),
+            (0, 0)
+        );
+        assert_eq!(settings.checkout_wait_ms, 10_000);
+    }
+
+    #[test]
+    fn lists_are_separated_by_commas() {
+        let lists = [
+            ("TRUSTED_PROXIES", "10.0.0.0/8,fd00::/8"),
+            ("CORS_ORIGINS", "http://a.example:1,https://b.example"),
+        ];
+        let settings = parse(&lists).unwrap().settings;
+        assert_eq!(
+            (settings.trusted_proxies.len(), settings.cors_origins.len()),
+            (2, 2)
+        );
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_used_is_named_and_secrets_are_not_shown() {
+        for (variable, value, starts) in [
+            (
+                "JWT_SECRET",
+                "short",
+                "JWT_SECRET=*** can't be used; wanted: secret that tokens",
+            ),
+            ("RATE_LIMIT_BURST", "0", "RATE_LIMIT_BURST=0 can't be used"),
+            (
+                "CHECKOUT_WAIT_MS",
+                "30000",
+                "CHECKOUT_WAIT_MS=30000 can't be used",
+            ),
+            ("TRUSTED_PROXIES", "lan", "TRUSTED_PROXIES=lan can't be used"),
+            ("CORS_ORIGINS", "*", "CORS_ORIGINS=* can't be used"),
+            (
+                "CORS_ORIGINS",
+                "https://a.example/",
+                "CORS_ORIGINS=https://a.example/ can't be used",
+            ),
+            ("AUTH_MODE", "none", "AUTH_MODE=none can't be used"),
+        ] {
+            let error = parse(&[(variable, value)]).unwrap_err();
+            assert!(error.starts_with(starts), "{error}");
+        }
+        let shown = format!("{:?}", parse(&[("JWT_SECRET", &"s3cret".repeat(6))]).unwrap());
+        assert!(!shown.contains("s3cret"));
+    }
+}

@@ -1,0 +1,140 @@
+//! The gateway as a value.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use axum::Router;
+use http::HeaderValue;
+use platform::World;
+use secrecy::SecretString;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use types::UserId;
+
+use crate::auth::{Identity, Keys, MIN_SECRET, Role};
+use crate::client_address::Network;
+use crate::config::{AuthMode, Config, Settings, Timeouts};
+use crate::limits::Limits;
+use crate::peers::Peers;
+use crate::retries::Retries;
+use crate::{routes, serve};
+
+/// The gateway, ready to serve.
+pub struct Gateway {
+    shop: Shop,
+    router: Router,
+}
+
+/// What handlers work with.
+pub(crate) type Shop = Arc<Inner>;
+
+pub(crate) struct Inner {
+    pub(crate) peers: Peers,
+    pub(crate) retries: Retries,
+    pub(crate) auth: Auth,
+    pub(crate) limits: Option<Limits>,
+    pub(crate) trusted_proxies: Vec<Network>,
+    pub(crate) cors_origins: Vec<HeaderValue>,
+    pub(crate) checkout_wait: Duration,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) world: World,
+}
+
+/// Who may be who.
+pub(crate) struct Auth {
+    pub(crate) mode: AuthMode,
+    pub(crate) keys: Keys,
+    /// Who stands in for a request without a token.
+    pub(crate) nobody: Option<Identity>,
+}
+
+/// Makes a gateway in front of these services. Refuses mode jwt without a secret.
+pub async fn open(settings: Settings, peers: Peers, world: World) -> anyhow::Result<Gateway> {
+    let limits = NonZeroU32::new(settings.rate_limit_rps)
+        .zip(NonZeroU32::new(settings.rate_limit_burst))
+        .map(|(rps, burst)| Limits::new(rps, burst));
+    let shop = Arc::new(Inner {
+        peers,
+        retries: Retries::default(),
+        auth: Auth::new(&settings)?,
+        limits,
+        trusted_proxies: settings.trusted_proxies,
+        cors_origins: settings.cors_origins,
+        checkout_wait: Duration::from_millis(settings.checkout_wait_ms),
+        timeouts: settings.timeouts,
+        world,
+    });
+    let router = routes::router(&shop);
+    Ok(Gateway { shop, router })
+}
+
+impl Auth {
+    fn new(settings: &Settings) -> anyhow::Result<Self> {
+        let (secret, nobody) = match (settings.auth_mode, &settings.jwt_secret) {
+            (AuthMode::Jwt, Some(secret)) => (secret.clone(), None),
+            (AuthMode::Jwt, None) => bail!(
+                "JWT_SECRET is not set; wanted: the secret that tokens are signed with, at least {MIN_SECRET} bytes \
+                 (AUTH_MODE=dev does without, on this machine only)"
+            ),
+            (AuthMode::Dev, secret) => {
+                let secret = secret.clone().unwrap_or_else(a_secret_of_this_process);
+                let user_id = UserId::try_from(1)?;
+                (
+                    secret,
+                    Some(Identity {
+                        user_id,
+                        role: Role::Admin,
+                    }),
+                )
+            }
+        };
+        let keys = Keys::new(
+            &secret,
+            settings.jwt_issuer.clone(),
+            settings.jwt_audience.clone(),
+        )?;
+        Ok(Self {
+            mode: settings.auth_mode,
+            keys,
+            nobody,
+        })
+    }
+}
+
+fn a_secret_of_this_process() -> SecretString {
+    let bytes: [u8; MIN_SECRET] = rand::random();
+    SecretString::from(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+}
+
+impl Gateway {
+    /// Every route with everything around it. Client addresses are read from the extension
+    /// `ConnectInfo<SocketAddr>`, which [`Gateway::serve`] sets.
+    pub fn router(&self) -> Router {
+        self.router.clone()
+    }
+
+    /// Serves HTTP/1.1 and HTTP/2 until the shutdown, then finishes what runs. Refuses to serve mode dev on an
+    /// address that others can reach.
+    pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let address = listener.local_addr().context("the listener has no address")?;
+        if self.shop.auth.mode == AuthMode::Dev && !address.ip().is_loopback() {
+            bail!(
+                "AUTH_MODE=dev lets everybody in and BIND_ADDR={} can be reached from other machines; wanted: a \
+                 loopback address such as 127.0.0.1, or AUTH_MODE=jwt",
+                address.ip()
+            );
+        }
+        tracing::info!(%address, mode = ?self.shop.auth.mode, "gateway listening");
+        serve::serve(self.router, self.shop.timeouts, listener, shutdown).await
+    }
+}
+
+/// The whole program: listens, reaches the services over TCP, serves until the shutdown.
+pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let listener = config.listen.bind().await?;
+    let peers = Peers::connect(&config.peers)?;
+    let gateway = open(config.settings, peers, World::real()).await?;
+    gateway.serve(listener, shutdown).await
+}

@@ -1,0 +1,155 @@
+//! Who may pass: identity, limit, policy, in this order and before any handler.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use proto::{Reason, Rejection};
+use tonic::Code;
+use types::UserId;
+
+use crate::auth::{Identity, Refusal, Role};
+use crate::client_address::client_address;
+use crate::gateway::Shop;
+use crate::limits::Client;
+use crate::problem::Problem;
+
+/// Who a route is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Who {
+    /// Watchdogs: not limited, and a token is not looked at.
+    Probe,
+    /// Everybody. A token that is sent must be good nevertheless.
+    Anyone,
+    /// Whoever has a name.
+    User,
+    /// Who runs the shop.
+    Admin,
+}
+
+/// Who asks. In every route that is not for [`Who::Anyone`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Caller {
+    pub(crate) user_id: UserId,
+    pub(crate) role: Role,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        parts.extensions.get().copied().ok_or_else(token_missing)
+    }
+}
+
+/// The layer around each handler.
+pub(crate) async fn guard(
+    State((shop, who)): State<(Shop, Who)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    if who == Who::Probe {
+        return next.run(request).await;
+    }
+    let identity = identify(&shop, request.headers());
+    let client = match identity {
+        Ok(Some(Identity { user_id, .. })) => Client::User(user_id),
+        Ok(None) | Err(_) => Client::at(address(&shop, &request)),
+    };
+    let standing = shop.limits.as_ref().map(|limits| limits.take(client));
+
+    let admitted = standing
+        .map_or(Ok(()), |standing| standing.check())
+        .and(identity)
+        .and_then(|identity| who.admits(identity));
+    let mut response = match admitted {
+        Ok(caller) => {
+            request.extensions_mut().extend(with(caller));
+            let mut response = next.run(request).await;
+            response.extensions_mut().extend(with(caller));
+            response
+        }
+        Err(problem) => problem.into_response(),
+    };
+    if let (Some(limits), Some(standing)) = (&shop.limits, standing) {
+        limits.describe(standing, response.headers_mut());
+    }
+    response
+}
+
+impl Who {
+    fn admits(self, identity: Option<Identity>) -> Result<Option<Caller>, Problem> {
+        let caller = identity.map(|Identity { user_id, role }| Caller { user_id, role });
+        match (self, caller) {
+            (Self::Probe | Self::Anyone, caller) => Ok(caller),
+            (Self::User | Self::Admin, None) => Err(token_missing()),
+            (Self::User, Some(caller)) => Ok(Some(caller)),
+            (Self::Admin, Some(caller)) => match caller.role {
+                Role::Admin => Ok(Some(caller)),
+                Role::User => {
+                    let detail = "only administrators may do this";
+                    Err(Problem::new(StatusCode::FORBIDDEN, "permission_denied", detail))
+                }
+            },
+        }
+    }
+}
+
+fn with(caller: Option<Caller>) -> http::Extensions {
+    let mut extensions = http::Extensions::new();
+    if let Some(caller) = caller {
+        extensions.insert(caller);
+    }
+    extensions
+}
+
+/// Who the token speaks for, or who stands in for nobody.
+fn identify(shop: &Shop, headers: &HeaderMap) -> Result<Option<Identity>, Problem> {
+    let mut sent = headers.get_all(AUTHORIZATION).iter();
+    let token = match (sent.next(), sent.next()) {
+        (None, _) => return Ok(shop.auth.nobody),
+        (Some(only), None) => bearer(only),
+        (Some(_), Some(_)) => None,
+    };
+    let verified = match token {
+        Some(token) => shop.auth.keys.verify(token, shop.world.clock.now()),
+        None => Err(Refusal::Invalid),
+    };
+    verified.map(Some).map_err(|refusal| {
+        let reason = match refusal {
+            Refusal::Invalid => Reason::TokenInvalid,
+            Refusal::Expired => Reason::TokenExpired,
+        };
+        let rejection = Rejection::new(Code::Unauthenticated, reason, refusal.to_string());
+        let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
+        Problem::from(rejection).header(WWW_AUTHENTICATE, challenge)
+    })
+}
+
+/// The token in `Bearer <token>`, the scheme in any case.
+fn bearer(authorization: &HeaderValue) -> Option<&str> {
+    let (scheme, token) = authorization.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start())
+}
+
+fn token_missing() -> Problem {
+    let detail = "send a token: Authorization: Bearer <token>";
+    Problem::from(Rejection::new(
+        Code::Unauthenticated,
+        Reason::TokenMissing,
+        detail,
+    ))
+}
+
+fn address(shop: &Shop, request: &Request) -> IpAddr {
+    // Only a test calls the router without a connection.
+    let peer = request
+        .extensions()
+        .get::<ConnectInfo<SocketAddr>>()
+        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip());
+    client_address(peer, request.headers(), &shop.trusted_proxies)
+}
