@@ -1,0 +1,203 @@
+//! Services that answer as they are told and remember what they were asked.
+
+use std::any::Any;
+use std::collections::{HashMap, VecDeque};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+
+use platform::grpc;
+use platform::ids::RandomIds;
+use proto::{cart, checkout, inventory, orders, product};
+use tonic::metadata::MetadataMap;
+use tonic::{Request, Response, Status};
+
+/// All five services.
+#[derive(Clone, Default)]
+pub(crate) struct Fake(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    answers: HashMap<&'static str, VecDeque<Box<dyn Any + Send>>>,
+    asked: Vec<(&'static str, Box<dyn Any + Send>, MetadataMap)>,
+}
+
+#[derive(Clone)]
+enum Answer<A> {
+    Reply(A),
+    Refuse(Status),
+    Never,
+}
+
+impl Fake {
+    /// The next answer of a call; the last one told is given again and again.
+    pub(crate) fn replies<A: Clone + Send + 'static>(&self, rpc: &'static str, reply: A) {
+        self.tell(rpc, Answer::Reply(reply));
+    }
+
+    pub(crate) fn refuses<A: Clone + Send + 'static>(&self, rpc: &'static str, status: Status) {
+        self.tell(rpc, Answer::<A>::Refuse(status));
+    }
+
+    pub(crate) fn hangs<A: Clone + Send + 'static>(&self, rpc: &'static str) {
+        self.tell(rpc, Answer::<A>::Never);
+    }
+
+    fn tell<A: Clone + Send + 'static>(&self, rpc: &'static str, answer: Answer<A>) {
+        self.0
+            .lock()
+            .unwrap()
+            .answers
+            .entry(rpc)
+            .or_default()
+            .push_back(Box::new(answer));
+    }
+
+    /// Forgets what it was told to answer.
+    pub(crate) fn forget(&self, rpc: &'static str) {
+        self.0.lock().unwrap().answers.remove(rpc);
+    }
+
+    /// Every message of this call so far.
+    pub(crate) fn asked<Q: Clone + 'static>(&self, rpc: &str) -> Vec<Q> {
+        let state = self.0.lock().unwrap();
+        let of_this_call = state.asked.iter().filter(|(name, ..)| *name == rpc);
+        of_this_call
+            .map(|(_, message, _)| message.downcast_ref::<Q>().unwrap().clone())
+            .collect()
+    }
+
+    /// How many calls there were so far, of all kinds.
+    pub(crate) fn calls(&self) -> usize {
+        self.0.lock().unwrap().asked.len()
+    }
+
+    /// The metadata of the last call.
+    pub(crate) fn metadata(&self) -> MetadataMap {
+        self.0.lock().unwrap().asked.last().unwrap().2.clone()
+    }
+
+    async fn answer<Q: Send + 'static, A: Clone + Send + 'static>(
+        &self,
+        rpc: &'static str,
+        request: Request<Q>,
+    ) -> Result<Response<A>, Status> {
+        let (metadata, _, message) = request.into_parts();
+        let answer = {
+            let mut state = self.0.lock().unwrap();
+            state.asked.push((rpc, Box::new(message), metadata));
+            let answers = state
+                .answers
+                .get_mut(rpc)
+                .unwrap_or_else(|| panic!("{rpc} was not expected"));
+            let answer = answers
+                .front()
+                .unwrap()
+                .downcast_ref::<Answer<A>>()
+                .unwrap()
+                .clone();
+            if answers.len() > 1 {
+                answers.pop_front();
+            }
+            answer
+        };
+        match answer {
+            Answer::Reply(reply) => Ok(Response::new(reply)),
+            Answer::Refuse(status) => Err(status),
+            Answer::Never => std::future::pending().await,
+        }
+    }
+
+    pub(crate) fn product(&self) -> grpc::Server {
+        let service = product::product_service_server::ProductServiceServer::new(self.clone());
+        grpc::server("product", Arc::new(RandomIds)).add(service).build()
+    }
+
+    pub(crate) fn cart(&self) -> grpc::Server {
+        let service = cart::cart_service_server::CartServiceServer::new(self.clone());
+        grpc::server("cart", Arc::new(RandomIds)).add(service).build()
+    }
+
+    pub(crate) fn inventory(&self) -> grpc::Server {
+        let service = inventory::inventory_service_server::InventoryServiceServer::new(self.clone());
+        grpc::server("inventory", Arc::new(RandomIds))
+            .add(service)
+            .build()
+    }
+
+    pub(crate) fn checkout(&self) -> grpc::Server {
+        let service = checkout::checkout_service_server::CheckoutServiceServer::new(self.clone());
+        grpc::server("checkout", Arc::new(RandomIds)).add(service).build()
+    }
+
+    pub(crate) fn orders(&self) -> grpc::Server {
+        let service = orders::orders_service_server::OrdersServiceServer::new(self.clone());
+        grpc::server("orders", Arc::new(RandomIds)).add(service).build()
+    }
+}
+
+macro_rules! fake {
+    ($server:path { $($rpc:ident($request:ty) -> $reply:ty;)* } $($more:item)*) => {
+        #[tonic::async_trait]
+        impl $server for Fake {
+            $(async fn $rpc(&self, request: Request<$request>) -> Result<Response<$reply>, Status> {
+                self.answer(stringify!($rpc), request).await
+            })*
+            $($more)*
+        }
+    };
+}
+
+fake!(product::product_service_server::ProductService {
+    get_products(product::GetProductsRequest) -> product::GetProductsResponse;
+    get_product(product::GetProductRequest) -> product::Product;
+    batch_get_products(product::BatchGetProductsRequest) -> product::BatchGetProductsResponse;
+    create_product(product::CreateProductRequest) -> product::Product;
+    update_product(product::UpdateProductRequest) -> product::Product;
+    delete_product(product::DeleteProductRequest) -> ();
+});
+
+fake!(cart::cart_service_server::CartService {
+    add_item(cart::AddItemRequest) -> cart::Cart;
+    get_cart(cart::GetCartRequest) -> cart::Cart;
+    update_quantity(cart::UpdateQuantityRequest) -> cart::Cart;
+    remove_item(cart::RemoveItemRequest) -> cart::Cart;
+    clear_cart(cart::ClearCartRequest) -> cart::Cart;
+});
+
+fake!(inventory::inventory_service_server::InventoryService {
+    get_stock(inventory::GetStockRequest) -> inventory::Stock;
+    reserve(inventory::ReserveRequest) -> inventory::Reservation;
+    confirm(inventory::ConfirmRequest) -> inventory::Reservation;
+    release(inventory::ReleaseRequest) -> inventory::Reservation;
+    set_stock(inventory::SetStockRequest) -> inventory::Stock;
+    list_movements(inventory::ListMovementsRequest) -> inventory::ListMovementsResponse;
+});
+
+fake!(orders::orders_service_server::OrdersService {
+    get_order(orders::GetOrderRequest) -> orders::Order;
+    list_orders(orders::ListOrdersRequest) -> orders::ListOrdersResponse;
+    update_order_status(orders::UpdateOrderStatusRequest) -> orders::Order;
+});
+
+fake!(checkout::checkout_service_server::CheckoutService {
+    initiate_checkout(checkout::InitiateCheckoutRequest) -> checkout::InitiateCheckoutResponse;
+    get_checkout(checkout::GetCheckoutRequest) -> checkout::Checkout;
+    watch_checkout(checkout::WatchCheckoutRequest) -> Changes;
+}
+type WatchCheckoutStream = Changes;
+);
+
+/// Nobody watches here.
+#[derive(Clone)]
+pub(crate) struct Changes;
+
+impl tokio_stream::Stream for Changes {
+    type Item = Result<checkout::Checkout, Status>;
+
+    fn poll_next(
+        self: Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Self::Item>> {
+        std::task::Poll::Ready(None)
+    }
+}

@@ -1,0 +1,19 @@
+//! The gateway through its router and its port, in front of services that answer as they are told.
+#![cfg(test)]
+
+mod auth;
+mod bodies;
+mod carts;
+mod checkouts;
+mod connections;
+mod envelope;
+mod fake;
+mod health;
+mod idempotency;
+mod inventory;
+mod limits;
+mod orders;
+mod outages;
+mod products;
+mod replies;
+mod shop;
