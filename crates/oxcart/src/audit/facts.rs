@@ -1,0 +1,103 @@
+//! What an audit knows.
+
+use cart_service::cart::Cart;
+use checkout_service::checkout::{Checkout, Ending};
+use event_log::sqlite::Progress;
+use event_log::{DeadLetter, Delivery};
+use payment_service::payment::Payment;
+use payment_service::provider::simulated::Entry;
+use proto::events::CheckoutCompleted;
+use types::Timestamp;
+
+use super::history::History;
+
+/// What the stores of a shop say, each as of one moment.
+///
+/// They are read one after the other while the shop may be at work, in this order: the time and the end of
+/// the log, checkouts, stock, payments, the provider's ledger, the groups' progress, carts, orders, the log.
+/// So whatever follows from the end of a checkout is there wherever the end is. What came into being after
+/// `now` is judged by the next audit.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// When the reading began.
+    pub now: Timestamp,
+    /// Checkouts, their keys and their events.
+    pub checkouts: checkout_service::store::Snapshot,
+    /// Stock, reservations and movements.
+    pub inventory: inventory_service::ledger::Snapshot,
+    /// Payments as the payment service knows them.
+    pub payments: Vec<Payment>,
+    /// What the provider did, oldest first: the independent witness.
+    pub provider: Vec<Entry>,
+    /// Orders, what made them and what they tell.
+    pub orders: orders_service::store::Snapshot,
+    /// Carts.
+    pub carts: Vec<Cart>,
+    /// The event log.
+    pub log: Log,
+    /// What clients were told, before `now`; empty where there is nobody to ask.
+    pub history: History,
+}
+
+/// What the event log says.
+#[derive(Debug, Clone, Default)]
+pub struct Log {
+    /// The last offset when the reading began: for each event up to it there is an outbox that has it.
+    pub known: i64,
+    /// How far the groups of consumers had come before orders and carts were read.
+    pub progress: Vec<Progress>,
+    /// What became of checkouts.
+    pub checkout_events: Vec<Delivery>,
+    /// What became of orders.
+    pub order_events: Vec<Delivery>,
+    /// What was given up.
+    pub dead_letters: Vec<DeadLetter>,
+}
+
+impl Default for Facts {
+    /// Of a shop without anything.
+    fn default() -> Self {
+        Self {
+            now: Timestamp::from_micros(0),
+            checkouts: checkout_service::store::Snapshot::default(),
+            inventory: inventory_service::ledger::Snapshot {
+                stock: Vec::new(),
+                reservations: Vec::new(),
+                movements: Vec::new(),
+            },
+            payments: Vec::new(),
+            provider: Vec::new(),
+            orders: orders_service::store::Snapshot {
+                orders: Vec::new(),
+                inbox: Vec::new(),
+                outbox: Vec::new(),
+            },
+            carts: Vec::new(),
+            log: Log::default(),
+            history: History::default(),
+        }
+    }
+}
+
+impl Facts {
+    /// Whether this came into being while the stores were being read.
+    pub(super) fn is_news(&self, at: Timestamp) -> bool {
+        at > self.now
+    }
+
+    /// The checkouts that bought something, each with what it tells of that.
+    pub(super) fn completed(&self) -> impl Iterator<Item = (&Checkout, CheckoutCompleted)> {
+        self.checkouts
+            .checkouts
+            .iter()
+            .filter_map(|checkout| Some((checkout, completion(checkout)?)))
+    }
+}
+
+/// What a completed checkout tells; `None` of any other.
+pub(super) fn completion(checkout: &Checkout) -> Option<CheckoutCompleted> {
+    match checkout.ending()? {
+        Ending::Completed(event) => Some(event),
+        Ending::Failed(_) => None,
+    }
+}

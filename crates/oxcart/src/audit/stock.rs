@@ -1,0 +1,156 @@
+//! Stock: what the inventory says of itself, and what the checkouts say of it.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use checkout_service::checkout::Checkout;
+use checkout_service::saga::state::{Failure, State};
+use inventory_service::ledger::{self, Movement};
+use inventory_service::reservation::{self, Lines, Reservation};
+use types::{ProductId, ReservationId, Timestamp};
+
+use super::facts::Facts;
+use super::violation::{Invariant, Subject, Violation};
+
+/// More than a movement takes from being stamped with its time to being seen by others.
+const WRITE: Duration = Duration::from_secs(5);
+
+pub(super) fn check(facts: &Facts) -> Vec<Violation> {
+    let reservations: HashMap<_, _> = facts
+        .inventory
+        .reservations
+        .iter()
+        .map(|it| (it.id, it))
+        .collect();
+    let mut movements: HashMap<ProductId, Vec<&Movement>> = HashMap::new();
+    for movement in &facts.inventory.movements {
+        movements.entry(movement.product_id).or_default().push(movement);
+    }
+    let mut violations: Vec<Violation> = facts.inventory.violations().iter().map(adds_up).collect();
+    for checkout in &facts.checkouts.checkouts {
+        let reservation = reservations.get(&ReservationId::from(checkout.id)).copied();
+        let told =
+            |invariant| move |text: String| Violation::new(invariant, Subject::Checkout(checkout.id), text);
+        violations.extend(what_is_sold_was_set_aside(checkout, reservation).map(told(Invariant::S3)));
+        violations.extend(what_failed_keeps_nothing(checkout, reservation).map(told(Invariant::S5)));
+        violations.extend(what_lacked_was_not_there(checkout, &movements).map(told(Invariant::S5)));
+    }
+    violations
+}
+
+/// S1: per product, what came in is available, held or sold, none negative. S2: held is the sum of the held
+/// reservations, sold that of the committed ones, and the movements say so too.
+fn adds_up(violation: &ledger::Violation) -> Violation {
+    use ledger::Violation::{Impossible, NoStock, NotExplained, NotReplayed, NotReserved};
+    let (invariant, subject) = match *violation {
+        Impossible { product_id, .. } | NoStock(product_id) => (Invariant::S1, Subject::Product(product_id)),
+        NotReplayed { stock, .. } => (Invariant::S1, Subject::Product(stock.product_id)),
+        NotReserved { stock, .. } => (Invariant::S2, Subject::Product(stock.product_id)),
+        NotExplained { reservation_id, .. } => (Invariant::S2, Subject::Reservation(reservation_id)),
+    };
+    Violation::new(invariant, subject, violation.to_string())
+}
+
+/// S3: no oversell. What a completed checkout bought was set aside for it, line by line.
+fn what_is_sold_was_set_aside(checkout: &Checkout, reservation: Option<&Reservation>) -> Option<String> {
+    if checkout.state != State::Completed {
+        return None;
+    }
+    let Some(reservation) = reservation else {
+        return Some("completed, but no stock was ever set aside".to_owned());
+    };
+    if reservation.state != reservation::State::Committed {
+        return Some(format!(
+            "completed, but its stock is {}",
+            reservation.state.as_str()
+        ));
+    }
+    let mut bought = Lines::default();
+    for item in &checkout.items {
+        if bought.add(item.product_id, item.quantity).is_err() {
+            return Some(format!(
+                "bought more of product {} than can be counted",
+                item.product_id
+            ));
+        }
+    }
+    (bought != reservation.lines).then(|| {
+        format!(
+            "bought {}, was given {}",
+            units(&bought),
+            units(&reservation.lines)
+        )
+    })
+}
+
+/// S5: no undersell. A failed checkout keeps no stock from others.
+fn what_failed_keeps_nothing(checkout: &Checkout, reservation: Option<&Reservation>) -> Option<String> {
+    use reservation::State::{Committed, Expired, Held, Rejected, Released};
+    let State::Failed(_) = checkout.state else {
+        return None;
+    };
+    let Reservation { lines, state, .. } = reservation?;
+    match state {
+        Held { .. } | Committed => Some(format!(
+            "failed, but {} of it is {}",
+            units(lines),
+            state.as_str()
+        )),
+        Expired { .. } | Released | Rejected { .. } => None,
+    }
+}
+
+/// S5: no undersell. A checkout fails for want of stock only if, at some moment of its life, there was less of
+/// the product than it wanted.
+fn what_lacked_was_not_there(
+    checkout: &Checkout,
+    movements: &HashMap<ProductId, Vec<&Movement>>,
+) -> Option<String> {
+    let State::Failed(Failure::InsufficientStock { product_ids }) = &checkout.state else {
+        return None;
+    };
+    let ended = checkout.completed_at?;
+    let undersold = |&product_id: &ProductId| {
+        let items = checkout.items.iter().filter(|item| item.product_id == product_id);
+        let wanted: i64 = items.map(|item| item.quantity.get()).sum();
+        let least = least_available(movements.get(&product_id)?, checkout.created_at, ended);
+        (least >= wanted).then(|| {
+            format!(
+                "failed for want of {wanted} of product {product_id}, of which there were {least} or more"
+            )
+        })
+    };
+    product_ids.iter().find_map(undersold)
+}
+
+/// The least that may have been available of a product at any moment between these two. Movements are in the
+/// order of their commits; each carries a time a little before.
+fn least_available(movements: &[&Movement], began: Timestamp, ended: Timestamp) -> i64 {
+    let (mut available, mut least) = (0, i64::MAX);
+    for movement in movements {
+        if movement.at >= began.before(WRITE) {
+            least = least.min(available);
+        }
+        if movement.at > ended {
+            return least;
+        }
+        available += movement.kind.effect().available * movement.quantity;
+    }
+    least.min(available)
+}
+
+/// `2 of product 1 and 1 of product 5`.
+fn units(lines: &Lines) -> String {
+    let texts: Vec<String> = lines
+        .iter()
+        .map(|(id, quantity)| format!("{quantity} of product {id}"))
+        .collect();
+    if texts.is_empty() {
+        "nothing".to_owned()
+    } else {
+        texts.join(" and ")
+    }
+}
+
+#[cfg(test)]
+mod tests;
