@@ -1,6 +1,6 @@
 //! The audit: whether money, stock, orders and carts agree, across all stores of a shop.
 //!
-//! [`check`] is one pure function over [`Facts`], what the services' own snapshots say; [`read`] takes those
+//! [`check()`] is one pure function over [`Facts`], what the services' own snapshots say; [`read()`] takes those
 //! from the files of a shop, running or not; [`run`] does both, and again where a running shop may only be
 //! a little behind.
 //!

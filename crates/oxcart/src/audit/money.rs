@@ -102,7 +102,7 @@ impl Case<'_> {
         let total = self
             .checkout
             .map(|checkout| checkout.total)
-            .or(authorized.first().copied());
+            .or_else(|| authorized.first().copied());
         let (captured, refunded) = (captured.first().copied(), refunded.first().copied());
         if captured.is_some() && captured != total {
             return Some(format!(

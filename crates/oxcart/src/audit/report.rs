@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// for as long as `patience`; of those, the report has the ones that were there at every look.
 ///
 /// # Errors
-/// As [`super::read`].
+/// As [`super::read()`].
 pub async fn run(sources: &Sources, patience: Duration, clock: Arc<dyn Clock>) -> anyhow::Result<Report> {
     let stores = Stores::open(sources, Arc::clone(&clock)).await?;
     let began = clock.now();
