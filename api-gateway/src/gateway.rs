@@ -1,5 +1,6 @@
 //! The gateway as a value.
 
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,8 +51,20 @@ pub(crate) struct Auth {
     pub(crate) nobody: Option<Identity>,
 }
 
-/// Makes a gateway in front of these services. Refuses mode jwt without a secret.
-pub async fn open(settings: Settings, peers: Peers, world: World) -> anyhow::Result<Gateway> {
+/// Makes a gateway in front of these services, to be served on `address`. Refuses mode jwt without a secret, and
+/// mode dev on an address that others can reach.
+pub async fn open(
+    settings: Settings,
+    address: IpAddr,
+    peers: Peers,
+    world: World,
+) -> anyhow::Result<Gateway> {
+    if settings.auth_mode == AuthMode::Dev && !address.is_loopback() {
+        bail!(
+            "AUTH_MODE=dev lets everybody in and BIND_ADDR={address} can be reached from other machines; wanted: a \
+             loopback address such as 127.0.0.1, or AUTH_MODE=jwt"
+        );
+    }
     let limits = NonZeroU32::new(settings.rate_limit_rps)
         .zip(NonZeroU32::new(settings.rate_limit_burst))
         .map(|(rps, burst)| Limits::new(rps, burst));
@@ -115,17 +128,9 @@ impl Gateway {
         self.router.clone()
     }
 
-    /// Serves HTTP/1.1 and HTTP/2 until the shutdown, then finishes what runs. Refuses to serve mode dev on an
-    /// address that others can reach.
+    /// Serves HTTP/1.1 and HTTP/2 until the shutdown, then finishes what runs.
     pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
         let address = listener.local_addr().context("the listener has no address")?;
-        if self.shop.auth.mode == AuthMode::Dev && !address.ip().is_loopback() {
-            bail!(
-                "AUTH_MODE=dev lets everybody in and BIND_ADDR={} can be reached from other machines; wanted: a \
-                 loopback address such as 127.0.0.1, or AUTH_MODE=jwt",
-                address.ip()
-            );
-        }
         tracing::info!(%address, mode = ?self.shop.auth.mode, "gateway listening");
         serve::serve(self.router, self.shop.timeouts, listener, shutdown).await
     }
@@ -135,6 +140,6 @@ impl Gateway {
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let listener = config.listen.bind().await?;
     let peers = Peers::connect(&config.peers)?;
-    let gateway = open(config.settings, peers, World::real()).await?;
+    let gateway = open(config.settings, config.listen.bind_addr, peers, World::real()).await?;
     gateway.serve(listener, shutdown).await
 }

@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 use proto::{Invalid, Reason, Rejection, status};
+use serde_json::json;
 use tonic::{Code, Status};
 
 use super::{FieldError, Problem};
@@ -19,7 +20,7 @@ pub(super) const MORE_PRECISE: [(Reason, StatusCode); 7] = [
 ];
 
 /// The facts of a refusal that clients are told.
-const TOLD: [&str; 3] = ["checkout_id", "decline_code", "total"];
+const TOLD: [&str; 2] = ["checkout_id", "decline_code"];
 
 impl From<Status> for Problem {
     fn from(refused: Status) -> Self {
@@ -51,6 +52,12 @@ impl From<Status> for Problem {
         if let Some(ids) = status::metadata(&refused, "product_ids") {
             let ids: Vec<i64> = ids.split(',').filter_map(|id| id.parse().ok()).collect();
             problem = problem.with("product_ids", ids);
+        }
+        if let (Some(amount), Some(currency)) = (
+            status::metadata(&refused, "amount"),
+            status::metadata(&refused, "currency"),
+        ) {
+            problem = problem.with("total", json!({ "amount": amount, "currency": currency }));
         }
         problem
     }

@@ -1,3 +1,4 @@
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use api_gateway::auth::Role;
@@ -268,7 +269,13 @@ async fn mode_jwt_does_not_begin_without_a_secret() {
         jwt_secret: None,
         ..settings()
     };
-    let refused = api_gateway::open(without, peers(&Fake::default()), world.clone()).await;
+    let refused = api_gateway::open(
+        without,
+        Ipv4Addr::LOCALHOST.into(),
+        peers(&Fake::default()),
+        world.clone(),
+    )
+    .await;
     let error = refused.err().unwrap().to_string();
     assert!(
         error.starts_with("JWT_SECRET is not set; wanted:") && !error.contains('\n'),
@@ -279,7 +286,13 @@ async fn mode_jwt_does_not_begin_without_a_secret() {
         jwt_secret: Some("short".into()),
         ..settings()
     };
-    let refused = api_gateway::open(weak, peers(&Fake::default()), world.clone()).await;
+    let refused = api_gateway::open(
+        weak,
+        Ipv4Addr::LOCALHOST.into(),
+        peers(&Fake::default()),
+        world.clone(),
+    )
+    .await;
     assert!(
         refused
             .err()
@@ -292,7 +305,7 @@ async fn mode_jwt_does_not_begin_without_a_secret() {
         ..settings()
     };
     assert!(
-        api_gateway::open(dev, peers(&Fake::default()), world)
+        api_gateway::open(dev, Ipv4Addr::LOCALHOST.into(), peers(&Fake::default()), world)
             .await
             .is_ok()
     );

@@ -193,6 +193,20 @@ async fn what_is_not_accepted_keeps_its_reason() {
 }
 
 #[tokio::test]
+async fn a_price_that_changed_is_told() {
+    let shop = Shop::open().await;
+    let rejection = Rejection::new(Code::Aborted, Reason::PriceChanged, "the total is 7.00 USD now")
+        .with_metadata("amount", "7.00")
+        .with_metadata("currency", "USD");
+    refuses(&shop, rejection.into_status());
+    let answer = buy(&shop).await;
+    assert_eq!(
+        answer.problem(409, "price_changed")["total"],
+        serde_json::json!({ "amount": "7.00", "currency": "USD" })
+    );
+}
+
+#[tokio::test]
 async fn when_nobody_knows_the_same_key_is_safe() {
     let shop = Shop::open().await;
     for (code, status, name) in [

@@ -1,6 +1,6 @@
 //! Through a real port.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use api_gateway::{AuthMode, Settings, Timeouts};
@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::fake::Fake;
 use crate::replies::cart;
-use crate::shop::{gateway, settings};
+use crate::shop::{gateway, peers, settings};
 
 const SHORT: Duration = Duration::from_millis(200);
 const SOON: Duration = Duration::from_secs(5);
@@ -202,28 +202,19 @@ async fn a_shutdown_lets_requests_finish() {
 
 #[tokio::test]
 async fn mode_dev_stays_on_this_machine() {
-    let (services, world) = (Fake::default(), World::real());
-    let open = gateway(settings(), &services, world.clone()).await;
-    let everywhere = || async { TcpListener::bind("0.0.0.0:0").await.unwrap() };
-    let refused = open
-        .serve(everywhere().await, CancellationToken::new())
-        .await
-        .unwrap_err()
-        .to_string();
+    let services = Fake::default();
+    let everywhere: IpAddr = Ipv4Addr::UNSPECIFIED.into();
+    let open = async |auth_mode| {
+        let settings = Settings {
+            auth_mode,
+            ..settings()
+        };
+        api_gateway::open(settings, everywhere, peers(&services), World::real()).await
+    };
+    let refused = open(AuthMode::Dev).await.err().unwrap().to_string();
     assert!(
         refused.starts_with("AUTH_MODE=dev") && refused.contains("BIND_ADDR=0.0.0.0"),
         "{refused}"
     );
-    let jwt = gateway(
-        Settings {
-            auth_mode: AuthMode::Jwt,
-            ..settings()
-        },
-        &services,
-        world,
-    )
-    .await;
-    let shutdown = CancellationToken::new();
-    shutdown.cancel();
-    assert!(jwt.serve(everywhere().await, shutdown).await.is_ok());
+    assert!(open(AuthMode::Jwt).await.is_ok());
 }

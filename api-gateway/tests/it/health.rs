@@ -1,6 +1,7 @@
 use api_gateway::{AuthMode, Settings};
 use platform::transport::Transport;
 use serde_json::json;
+use std::net::Ipv4Addr;
 
 use crate::fake::Fake;
 use crate::shop::{Shop, peers, settings};
@@ -42,7 +43,10 @@ async fn a_service_that_does_not_serve_is_named() {
         auth_mode: AuthMode::Jwt,
         ..settings()
     };
-    let router = api_gateway::open(jwt, peers, world).await.unwrap().router();
+    let router = api_gateway::open(jwt, Ipv4Addr::LOCALHOST.into(), peers, world)
+        .await
+        .unwrap()
+        .router();
     let shop = Shop {
         services,
         clock,

@@ -2,6 +2,7 @@
 
 use proto::{cart as cart_pb, checkout, product as pb};
 use serde_json::json;
+use std::net::Ipv4Addr;
 use tonic::{Code, Status};
 
 use crate::replies::{cart, product};
@@ -74,7 +75,7 @@ async fn a_service_that_is_not_there() {
         product: platform::transport::Transport::connect("product", &nowhere.to_string()).unwrap(),
         ..crate::shop::peers(&services)
     };
-    let router = api_gateway::open(crate::shop::settings(), peers, world)
+    let router = api_gateway::open(crate::shop::settings(), Ipv4Addr::LOCALHOST.into(), peers, world)
         .await
         .unwrap()
         .router();

@@ -1,5 +1,6 @@
 //! A gateway to ask.
 
+use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -64,7 +65,9 @@ pub(crate) fn peers(services: &Fake) -> Peers {
 }
 
 pub(crate) async fn gateway(settings: Settings, services: &Fake, world: World) -> Gateway {
-    api_gateway::open(settings, peers(services), world).await.unwrap()
+    api_gateway::open(settings, Ipv4Addr::LOCALHOST.into(), peers(services), world)
+        .await
+        .unwrap()
 }
 
 impl Shop {

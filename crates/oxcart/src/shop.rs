@@ -136,7 +136,7 @@ pub async fn open(settings: &Config, listeners: &Listeners, world: World) -> any
         jwt_secret: Some(secret),
         ..settings.gateway.clone()
     };
-    let gateway = api_gateway::open(gateway_settings, peers, world).await?;
+    let gateway = api_gateway::open(gateway_settings, settings.bind_addr, peers, world).await?;
     Ok(Shop {
         product,
         cart,
