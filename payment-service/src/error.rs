@@ -45,7 +45,9 @@ impl From<Error> for Status {
             Error::Refused(refusal) => rejection(refusal, text).into_status(),
             Error::NoAnswer(cause) => {
                 tracing::warn!(cause = chain(cause.as_ref()), "payment provider gave no answer");
-                Self::unavailable(text)
+                // Not UNAVAILABLE: this service answers, and a caller's circuit breaker must not cut it off from
+                // the payments of everybody else.
+                Self::unknown(text)
             }
             Error::Store(cause) => {
                 tracing::error!(cause = chain(&cause), "store failed");
@@ -123,7 +125,7 @@ mod tests {
         let unknown: [(Error, Code, &str); 7] = [
             (
                 Error::NoAnswer("secret".into()),
-                Code::Unavailable,
+                Code::Unknown,
                 "the payment provider gave no answer",
             ),
             (
@@ -143,7 +145,7 @@ mod tests {
             ),
             (
                 provider::Error::NoAnswer("secret".into()).into(),
-                Code::Unavailable,
+                Code::Unknown,
                 "the payment provider gave no answer",
             ),
             (

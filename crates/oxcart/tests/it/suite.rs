@@ -39,6 +39,7 @@ async fn suite(shop: &Shop) {
     another_users_things(shop).await;
     a_client_that_goes_away(shop).await;
     replies_that_get_lost(shop).await;
+    an_outage_of_the_provider(shop).await;
     let report = shop.audit().await;
     assert_eq!(
         (report.checkouts.running, report.checkouts.completed > 100),
@@ -263,4 +264,16 @@ async fn replies_that_get_lost(shop: &Shop) {
         user.orders(1).await;
         assert_eq!(user.stock(product).await, (4, 0));
     }
+}
+
+/// A provider that is silent to some buyers is no reason to call off the others: the payment service itself
+/// answers, so the circuit to it stays closed.
+async fn an_outage_of_the_provider(shop: &Shop) {
+    let product = shop.admin().stock_new("Boat", 50).await;
+    let buyers: Vec<Client> = (90..110).map(|id| shop.user(id)).collect();
+    join_all(buyers.iter().map(|buyer| buyer.add(product, 1))).await;
+    for reply in join_all(buyers.iter().map(|buyer| buyer.pay("a", "pm_sim_unavailable"))).await {
+        completed(&reply);
+    }
+    assert_eq!(shop.admin().stock(product).await, (30, 0));
 }
