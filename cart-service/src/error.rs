@@ -36,7 +36,7 @@ impl From<Error> for Status {
             }
             Error::Catalogue(catalogue::Error::Unavailable(cause)) => match cause.code() {
                 Code::DeadlineExceeded => Self::deadline_exceeded("the catalogue did not answer in time"),
-                _ => Self::unavailable("the catalogue is not available"),
+                _ => proto::status::not_now("the catalogue is not available"),
             },
             Error::Store(store::Error::Unavailable(_)) => Self::unavailable("carts are not available"),
             Error::Store(store::Error::Unknown(_)) => {

@@ -78,7 +78,7 @@ impl From<Error> for Status {
             Error::Cart(status) if proto::status::reason(&status).is_some() => *status,
             Error::Cart(status) => {
                 tracing::warn!(code = ?status.code(), message = status.message(), "the cart can't be read");
-                Status::unavailable("the cart can't be read at the moment")
+                proto::status::not_now("the cart can't be read at the moment")
             }
             Error::Store(error @ (sql::Error::Unavailable(_) | sql::Error::Unknown(_))) => {
                 tracing::error!(error = ?error, "the checkout store failed");

@@ -45,9 +45,7 @@ impl From<Error> for Status {
             Error::Refused(refusal) => rejection(refusal, text).into_status(),
             Error::NoAnswer(cause) => {
                 tracing::warn!(cause = chain(cause.as_ref()), "payment provider gave no answer");
-                // Not UNAVAILABLE: this service answers, and a caller's circuit breaker must not cut it off from
-                // the payments of everybody else.
-                Self::unknown(text)
+                proto::status::not_now(text)
             }
             Error::Store(cause) => {
                 tracing::error!(cause = chain(&cause), "store failed");
@@ -125,7 +123,7 @@ mod tests {
         let unknown: [(Error, Code, &str); 7] = [
             (
                 Error::NoAnswer("secret".into()),
-                Code::Unknown,
+                Code::Unavailable,
                 "the payment provider gave no answer",
             ),
             (
@@ -145,7 +143,7 @@ mod tests {
             ),
             (
                 provider::Error::NoAnswer("secret".into()).into(),
-                Code::Unknown,
+                Code::Unavailable,
                 "the payment provider gave no answer",
             ),
             (

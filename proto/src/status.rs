@@ -4,12 +4,16 @@
 //! a library or a broken connection: whether the call took effect is unknown.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 /// The `domain` of every [`Reason`].
 pub const DOMAIN: &str = "oxcart";
+
+/// When to try again what could not be done just now.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Why a call was refused. The text of each is part of the contract; the gateway's `code` is its lower case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -236,6 +240,17 @@ impl From<Invalid> for Status {
     }
 }
 
+/// This service answers, but something that it needs does not: UNAVAILABLE, with a `google.rpc.RetryInfo` by
+/// which a caller's circuit breaker tells it from a service that is gone. It carries no [`Reason`]: whether the
+/// call took effect is unknown.
+pub fn not_now(message: impl Into<String>) -> Status {
+    Status::with_error_details(
+        Code::Unavailable,
+        message,
+        ErrorDetails::with_retry_info(Some(RETRY_AFTER)),
+    )
+}
+
 /// The reason that a status carries; `None` means that the outcome of the call is unknown.
 pub fn reason(status: &Status) -> Option<Reason> {
     let info = status.get_details_error_info()?;
@@ -310,6 +325,16 @@ mod tests {
         ] {
             assert_eq!(reason(&Status::new(code, "transport error")), None);
         }
+    }
+
+    #[test]
+    fn what_can_not_be_done_now_has_details_but_no_reason() {
+        let status = not_now("the catalogue is not available");
+        assert_eq!((status.code(), reason(&status)), (Code::Unavailable, None));
+        assert_eq!(
+            status.get_details_retry_info().and_then(|info| info.retry_delay),
+            Some(RETRY_AFTER)
+        );
     }
 
     #[test]

@@ -205,7 +205,7 @@ pub(crate) fn declined<T>(code: &str) -> Result<T, Refused> {
 
 pub(crate) fn unknown<T>() -> Result<T, Refused> {
     Err(Refused {
-        code: Code::Unknown,
+        code: Code::Unavailable,
         reason: None,
         decline_code: None,
     })
