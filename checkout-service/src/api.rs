@@ -218,6 +218,7 @@ fn status(state: &State) -> CheckoutStatus {
 fn failure(failure: &Failure) -> wire::Failure {
     let (decline_code, product_ids) = match failure {
         Failure::PaymentDeclined { decline_code } => (decline_code.clone(), Vec::new()),
+        Failure::InvalidPaymentMethod => ("invalid_payment_method".to_owned(), Vec::new()),
         Failure::InsufficientStock { product_ids } => {
             (String::new(), product_ids.iter().map(|id| id.get()).collect())
         }

@@ -226,6 +226,7 @@ impl Failure {
                 }
             },
             Self::PaymentDeclined { decline_code } => format!("the payment was declined: {decline_code}"),
+            Self::InvalidPaymentMethod => "the payment method can't be used".to_owned(),
             Self::CheckoutExpired => {
                 format!(
                     "the checkout could not be done within {} seconds",

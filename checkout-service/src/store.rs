@@ -17,6 +17,10 @@ pub use sqlite::Sqlite;
 /// How long an owner may be silent before others take its checkouts.
 pub const LEASE: Duration = Duration::from_secs(5);
 
+/// No lease and no delay is as long as this. One that seems to be was written before the clock was set back,
+/// and would keep a checkout waiting until the clock is there again.
+const HORIZON: Duration = Duration::from_secs(20);
+
 /// What went wrong with the store.
 pub type Error = sql::Error;
 
@@ -72,7 +76,7 @@ pub enum Lease {
 
 /// Checkouts, their keys and their events.
 ///
-/// Leases are judged by the store's clock. An [`sql::Error::Unknown`] may have been written: read back.
+/// Leases are judged by the store's clock; one that ends further ahead than any lease can is over. An [`sql::Error::Unknown`] may have been written: read back.
 #[async_trait]
 pub trait Store: Outbox {
     /// Writes a new checkout and its key, leased to `owner`, unless the key or the cart is taken.
@@ -105,7 +109,7 @@ pub trait Store: Outbox {
     async fn renew(&self, checkout: &Checkout) -> Result<Held, Error>;
 
     /// Takes up to `limit` unfinished checkouts that are due and in nobody's hands, each under a new fence.
-    /// A state that this version does not know is left alone.
+    /// A state that this version does not know is left alone, and a row that can't be read holds up no other.
     async fn claim(&self, owner: Uuid, limit: usize) -> Result<Vec<Checkout>, Error>;
 
     /// When [`Store::claim`] finds the next one; `None` when everything is finished.

@@ -55,6 +55,8 @@ pub enum Failure {
         /// Why, in the provider's words: `card_declined`.
         decline_code: String,
     },
+    /// The provider can't be paid with that. It says so before it looks at what it stored under the key.
+    InvalidPaymentMethod,
     /// Not done before its deadline.
     CheckoutExpired,
     /// A participant refused for a reason that the saga does not expect.
@@ -69,7 +71,8 @@ impl Failure {
     pub fn code(&self) -> &'static str {
         match self {
             Self::InsufficientStock { .. } => "insufficient_stock",
-            Self::PaymentDeclined { .. } => "payment_declined",
+            // To the buyer the one is as good as the other.
+            Self::PaymentDeclined { .. } | Self::InvalidPaymentMethod => "payment_declined",
             Self::CheckoutExpired => "checkout_expired",
             Self::CheckoutRefused { .. } => "checkout_refused",
         }
@@ -117,6 +120,7 @@ pub fn next(state: &State, outcome: Outcome) -> Next {
         (State::Authorizing, Refused(failure @ Failure::PaymentDeclined { .. })) => {
             Enter(State::Releasing(failure))
         }
+        // What is not stored under the key says nothing of an earlier attempt, which may have been done.
         (State::Authorizing, Refused(failure)) => Enter(State::Voiding(failure)),
         (State::Authorizing, Expired) => Enter(State::Voiding(Failure::CheckoutExpired)),
 

@@ -64,11 +64,9 @@ pub async fn perform(participants: &Participants, context: &Context, checkout: &
                 payment_method: checkout.payment_method.clone(),
             };
             match payment.authorize(context.request(request)).await {
-                // The client's choice, found out late: to the buyer it is a decline.
+                // The client's choice, found out late.
                 Err(status) if status::reason(&status) == Some(Reason::InvalidArgument) => {
-                    Outcome::Refused(Failure::PaymentDeclined {
-                        decline_code: "invalid_payment_method".to_owned(),
-                    })
+                    Outcome::Refused(Failure::InvalidPaymentMethod)
                 }
                 reply => money(
                     reply,
@@ -84,10 +82,16 @@ pub async fn perform(participants: &Participants, context: &Context, checkout: &
             reservation(reply, &[ReservationStatus::Committed])
         }
         State::Capturing => {
-            let reply = payment
-                .capture(context.request(CaptureRequest { checkout_id }))
-                .await;
-            money(reply, checkout, &[PaymentStatus::Captured])
+            let request = CaptureRequest { checkout_id };
+            match payment.capture(context.request(request)).await {
+                // Taken, and given back by somebody else before we heard of it: nothing is sold for that.
+                Ok(reply) if reply.get_ref().status() == PaymentStatus::Refunded => {
+                    Outcome::Refused(Failure::CheckoutRefused {
+                        reason: PaymentStatus::Refunded.as_str_name().to_owned(),
+                    })
+                }
+                reply => money(reply, checkout, &[PaymentStatus::Captured]),
+            }
         }
         State::Voiding(_) => match payment.void(context.request(VoidRequest { checkout_id })).await {
             Err(status) if status::reason(&status) == Some(Reason::PaymentCaptured) => {

@@ -19,7 +19,8 @@ use super::{Accepted, Held, IdempotencyKey, KeyUse, LEASE, Lease, Store};
 use crate::checkout::{Checkout, Purchase};
 use crate::saga::state::{Failure, Outcome, State};
 
-const ME: Uuid = Uuid::from_u128(1);
+/// Who owns what a case has accepted.
+pub const ME: Uuid = Uuid::from_u128(1);
 const PEER: Uuid = Uuid::from_u128(2);
 
 /// Moves the store's clock forward.
@@ -64,6 +65,17 @@ fn event(n: u128, now: Timestamp) -> Event {
         traceparent: None,
         data: "{}".into(),
     }
+}
+
+/// Checkouts with these numbers as their ids and users, in the hands of [`ME`].
+pub async fn accepted(store: &dyn Store, numbers: &[i64], now: Timestamp) -> Vec<Checkout> {
+    let mut checkouts = Vec::new();
+    for &n in numbers {
+        let checkout = checkout(n.unsigned_abs().into(), n, 5, now);
+        store.accept(&checkout, &key(n, "a"), 0, ME).await.unwrap();
+        checkouts.push(checkout);
+    }
+    checkouts
 }
 
 /// Stands in `before`, is done there.

@@ -12,11 +12,21 @@ use sqlx::{Row as _, SqliteConnection};
 use types::{CheckoutId, Currency, Money, Timestamp, UserId};
 use uuid::Uuid;
 
-use super::{Accepted, Error, Held, IdempotencyKey, KeyUse, LEASE, Lease, OutboxEntry, Snapshot, Store};
+use super::{
+    Accepted, Error, HORIZON, Held, IdempotencyKey, KeyUse, LEASE, Lease, OutboxEntry, Snapshot, Store,
+};
 use crate::checkout::Checkout;
 use crate::saga::state::State;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations/sqlite");
+
+/// What this version can go on with; the first half is that of the index.
+macro_rules! unfinished {
+    () => {
+        "state NOT IN ('COMPLETED', 'FAILED') AND state IN ('RESERVING', 'AUTHORIZING', 'COMMITTING', 'CAPTURING', \
+         'VOIDING', 'REFUNDING', 'RELEASING')"
+    };
+}
 
 /// Checkouts in a SQLite file.
 pub struct Sqlite {
@@ -174,37 +184,40 @@ impl Store for Sqlite {
     }
 
     async fn claim(&self, owner: Uuid, limit: usize) -> Result<Vec<Checkout>, Error> {
-        let (now, lease_until) = (self.clock.now().micros(), self.lease(Lease::Keep));
+        let (now, lease_until) = (self.clock.now(), self.lease(Lease::Keep));
+        let horizon = now.after(HORIZON).micros();
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows = self
             .database
             .write(move |connection| {
                 Box::pin(async move {
-                    let rows = sqlx::query(
-                        "UPDATE checkouts SET fence = fence + 1, owner = ?, lease_until = ? WHERE id IN ( \
-                           SELECT id FROM checkouts WHERE state NOT IN ('COMPLETED', 'FAILED') \
-                             AND state IN ('RESERVING', 'AUTHORIZING', 'COMMITTING', 'CAPTURING', 'VOIDING', 'REFUNDING', 'RELEASING') \
-                             AND due_at <= ? AND lease_until <= ? ORDER BY due_at LIMIT ?) RETURNING *",
-                    )
+                    let rows = sqlx::query(concat!(
+                        "UPDATE checkouts SET fence = fence + 1, owner = ?1, lease_until = ?2 WHERE id IN ( \
+                           SELECT id FROM checkouts WHERE ",
+                        unfinished!(),
+                        " AND (due_at <= ?3 OR due_at > ?4) AND (lease_until <= ?3 OR lease_until > ?4) \
+                           ORDER BY due_at LIMIT ?5) RETURNING *",
+                    ))
                     .bind(owner.to_string())
                     .bind(lease_until)
-                    .bind(now)
-                    .bind(now)
+                    .bind(now.micros())
+                    .bind(horizon)
                     .bind(limit)
                     .fetch_all(connection)
                     .await?;
-                    rows.iter().map(read).collect::<Result<Vec<_>, Error>>()
+                    Ok::<_, Error>(rows)
                 })
             })
             .await?;
-        Ok(rows)
+        Ok(rows.iter().filter_map(readable).collect())
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>, Error> {
         let mut connection = self.database.read().await?;
-        let due: Option<i64> = sqlx::query_scalar(
-            "SELECT min(max(due_at, lease_until)) FROM checkouts WHERE state NOT IN ('COMPLETED', 'FAILED')",
-        )
+        let due: Option<i64> = sqlx::query_scalar(concat!(
+            "SELECT min(max(due_at, lease_until)) FROM checkouts WHERE ",
+            unfinished!(),
+        ))
         .fetch_one(&mut *connection)
         .await?;
         Ok(due.map(Timestamp::from_micros))
@@ -387,6 +400,17 @@ async fn enqueue(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// A checkout that was claimed, unless it can't be read: it is left until its lease is over, and then for
+/// whoever can. What the row says is not logged: it names people.
+fn readable(row: &SqliteRow) -> Option<Checkout> {
+    let checkout = read(row);
+    if let Err(error) = &checkout {
+        let id: Option<String> = row.try_get("id").ok();
+        tracing::error!(checkout_id = id, %error, "a checkout can't be read");
+    }
+    checkout.ok()
 }
 
 fn read(row: &SqliteRow) -> Result<Checkout, Error> {

@@ -11,6 +11,8 @@ use tonic::{Response, Status};
 pub(crate) enum Fault {
     /// The call never arrives.
     Lost,
+    /// The call never arrives, and the way to the participant is seen to be broken: the breaker counts it.
+    Down,
     /// It takes effect, and the answer never arrives.
     ReplyLost,
     /// It never arrives, and the caller is left waiting: the moment to kill the caller.
@@ -45,6 +47,11 @@ impl Faults {
         *self.storm.lock().unwrap() = seed;
     }
 
+    /// What was planned for `rpc` and has not come is called off.
+    pub(crate) fn heal(&self, rpc: &str) {
+        self.planned.lock().unwrap().remove(rpc);
+    }
+
     /// How often `rpc` was called.
     pub(crate) fn calls(&self, rpc: &str) -> usize {
         self.calls
@@ -75,6 +82,7 @@ impl Faults {
         match planned.or_else(|| self.weather()) {
             None => effect().map(Response::new),
             Some(Fault::Lost) => Err(silence()),
+            Some(Fault::Down) => Err(Status::unavailable("down")),
             Some(Fault::ReplyLost) => {
                 let _ = effect();
                 Err(silence())

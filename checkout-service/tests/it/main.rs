@@ -7,6 +7,8 @@
     reason = "a test that finds something else than expected fails"
 )]
 
+mod answers;
+mod breakers;
 mod buying;
 mod crashes;
 mod faults;

@@ -155,7 +155,8 @@ impl InventoryService for Inventory {
     }
 }
 
-/// Payments; `pm_declined` is declined.
+/// Payments; `pm_declined` is declined, `pm_bogus` is no method, `pm_retired` no longer one when it is used
+/// again.
 #[derive(Default)]
 pub(crate) struct Payment {
     pub(crate) faults: Faults,
@@ -164,6 +165,8 @@ pub(crate) struct Payment {
     pub(crate) refuse_capture: Mutex<bool>,
     /// The next void finds that the money was taken behind its back.
     pub(crate) captured_meanwhile: Mutex<bool>,
+    /// What is captured next is refunded at once, by somebody else.
+    pub(crate) refund_at_once: Mutex<bool>,
     /// Times money was put aside and taken, by checkout: each must stay at 1.
     pub(crate) effects: Mutex<HashMap<(String, &'static str), u32>>,
 }
@@ -203,6 +206,15 @@ impl Payment {
                     .into_status(),
             )
         };
+        // Whether a method is one is asked before anything else, as the service does.
+        let known = match request.payment_method.as_str() {
+            "pm_bogus" => false,
+            "pm_retired" => !payments.contains_key(&id),
+            _ => true,
+        };
+        if !known {
+            return no(Code::InvalidArgument, Reason::InvalidArgument);
+        }
         match payments.get(&id) {
             Some((status @ (Authorized | Captured), amount)) => Ok(self.answer(&id, *status, amount.clone())),
             Some((Declined, _)) => declined(),
@@ -210,9 +222,6 @@ impl Payment {
             None if request.payment_method == "pm_declined" => {
                 payments.insert(id, (Declined, request.amount));
                 declined()
-            }
-            None if request.payment_method == "pm_bogus" => {
-                no(Code::InvalidArgument, Reason::InvalidArgument)
             }
             None => {
                 self.effect(&id, "authorized");
@@ -224,17 +233,19 @@ impl Payment {
     }
 
     fn capture_now(&self, id: &str) -> Result<payment::Payment, Status> {
-        use payment::PaymentStatus::{Authorized, Captured};
+        use payment::PaymentStatus::{Authorized, Captured, Refunded};
         let mut payments = self.payments.lock().unwrap();
         match payments.get_mut(id) {
             Some((Authorized, _)) if *self.refuse_capture.lock().unwrap() => {
                 no(Code::FailedPrecondition, Reason::PaymentNotCapturable)
             }
+            Some((Refunded, amount)) => Ok(self.answer(id, Refunded, amount.clone())),
             Some((status @ (Authorized | Captured), amount)) => {
                 if *status == Authorized {
                     self.effect(id, "captured");
                 }
-                *status = Captured;
+                let refunded = std::mem::take(&mut *self.refund_at_once.lock().unwrap());
+                *status = if refunded { Refunded } else { Captured };
                 Ok(self.answer(id, Captured, amount.clone()))
             }
             Some(_) => no(Code::Aborted, Reason::PaymentVoided),

@@ -45,6 +45,11 @@ impl ManualClock {
         self.now.send_modify(|now| *now = now.after(duration));
     }
 
+    /// Is set back, as the clock of a machine may be. Whoever sleeps, sleeps until the moment meant before.
+    pub fn set_back(&self, duration: Duration) {
+        self.now.send_modify(|now| *now = now.before(duration));
+    }
+
     /// How many sleep now: wait for them before moving on, else they fall asleep too late to be woken.
     pub fn sleepers(&self) -> usize {
         self.now.receiver_count()
