@@ -73,7 +73,7 @@ impl Subscription {
         for topic in &self.topics {
             match progress.get(topic) {
                 Some((Some(member), _)) if *member == self.member.id => {}
-                Some((Some(_), until)) if *until > now => {
+                Some((Some(_), until)) if *until > now && *until <= self.member.horizon(now) => {
                     taken = Some(taken.map_or(*until, |first: Timestamp| first.min(*until)));
                 }
                 Some(_) | None => free.push(topic.clone()),
@@ -174,6 +174,12 @@ impl Member {
         self.clock.now().after(self.lease).micros()
     }
 
+    /// No lease ends later than this. One that seems to was given before the clock was set back, and would
+    /// keep a topic for a dead member until the clock is there again.
+    fn horizon(&self, now: Timestamp) -> Timestamp {
+        now.after(self.lease * 2)
+    }
+
     /// Takes those of the topics that are still free.
     async fn claim(&self, topics: Vec<String>) -> Result<(), Error> {
         self.active.store(true, Ordering::Relaxed);
@@ -181,19 +187,22 @@ impl Member {
         self.database
             .write(move |connection| {
                 Box::pin(async move {
+                    let now = member.clock.now();
                     for topic in topics {
                         sqlx::query(
                             "INSERT INTO progress (consumers, topic, next, member, leased_until)
                              VALUES (?, ?, 0, ?, ?)
                              ON CONFLICT DO UPDATE
                              SET member = excluded.member, leased_until = excluded.leased_until
-                             WHERE progress.member IS NULL OR progress.leased_until <= ?",
+                             WHERE progress.member IS NULL OR progress.leased_until <= ?
+                                OR progress.leased_until > ?",
                         )
                         .bind(&member.group)
                         .bind(topic)
                         .bind(&member.id)
                         .bind(member.leased_until())
-                        .bind(member.clock.now().micros())
+                        .bind(now.micros())
+                        .bind(member.horizon(now).micros())
                         .execute(&mut *connection)
                         .await?;
                     }

@@ -77,6 +77,27 @@ async fn a_member_that_dies_loses_its_topics_when_its_lease_is_over() {
 }
 
 #[tokio::test]
+async fn a_clock_that_was_set_back_keeps_no_topic_for_the_dead() {
+    let (_directory, path) = file();
+    // Nothing renews or gives back while the clock stands still: the first is as good as dead.
+    let (world, _clock) = testkit::world();
+    let set_back = World {
+        clock: Arc::new(testkit::ManualClock::at(
+            world.clock.now().before(Duration::from_secs(3600)),
+        )),
+        ids: World::real().ids,
+    };
+    let dead = Log::open(&path, Sharing::Shared, world).await.unwrap();
+    let alive = Log::open(&path, Sharing::Shared, set_back).await.unwrap();
+    dead.publish("t", &[event(1)]).await.unwrap();
+    let mut first = dead.subscribe("g", &["t"]).await.unwrap();
+    first.next().await.unwrap();
+    let mut second = alive.subscribe("g", &["t"]).await.unwrap();
+    let taken_over = timeout(Duration::from_secs(2), second.next()).await;
+    assert_eq!(numbers(&taken_over.expect("a lease of an hour").unwrap()), [1]);
+}
+
+#[tokio::test]
 async fn a_member_that_lives_keeps_its_topics() {
     let (_directory, path) = file();
     let (world, clock) = testkit::world();
