@@ -72,6 +72,32 @@ async fn a_file_that_is_busy_or_closed_is_unavailable() {
     assert!(matches!(database.ping().await, Err(Error::Unavailable(_))));
 }
 
+/// A statement that finds no room left may take the whole transaction with it, and the work of others in it.
+#[tokio::test]
+async fn a_disk_that_is_full_keeps_what_was_answered_and_nothing_else() {
+    let (_directory, database) = database().await;
+    add(&database, "lamp").await.unwrap();
+    // Room for a few pages more; the limit goes with the connection.
+    let fill = || {
+        database.write(|connection| {
+            Box::pin(async move {
+                connection.execute("PRAGMA max_page_count = 16").await?;
+                let huge = "INSERT INTO things (name) SELECT hex(randomblob(100000))";
+                Ok::<_, Error>(connection.execute(huge).await.map(drop)?)
+            })
+        })
+    };
+    let (first, full, last) = tokio::join!(add(&database, "sofa"), fill(), add(&database, "rug"));
+    assert!(matches!(full, Err(Error::Unavailable(_))), "{full:?}");
+    let mut kept = vec!["lamp"];
+    kept.extend(first.is_ok().then_some("sofa"));
+    kept.extend(last.is_ok().then_some("rug"));
+    assert_eq!(names(&database).await, kept, "{first:?}, {last:?}");
+    assert!(matches!(fill().await, Err(Error::Unavailable(_))));
+    add(&database, "bed").await.unwrap();
+    assert_eq!(names(&database).await.last().unwrap(), "bed");
+}
+
 #[tokio::test]
 async fn readers_can_not_write() {
     let (_directory, database) = database().await;
