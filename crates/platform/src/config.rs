@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
 
 pub use error::Error;
 pub use parse::{parse, try_parse};
@@ -65,11 +65,16 @@ pub enum LogFormat {
     Pretty,
 }
 
+/// A level, or one for a module, several separated by commas.
 fn log_level(text: &str) -> Result<String, String> {
-    match EnvFilter::try_new(text) {
-        Ok(_) => Ok(text.to_owned()),
-        Err(error) => Err(error.to_string()),
+    for part in text.split(',').map(str::trim) {
+        let (module, level) = part.split_once('=').unwrap_or(("all", part));
+        // tracing takes no text at all for a level, and a word that is none for the name of a module.
+        if module.is_empty() || level.is_empty() || level.parse::<LevelFilter>().is_err() {
+            return Err(format!("{part:?} is no level"));
+        }
     }
+    Ok(text.to_owned())
 }
 
 /// Where a service keeps what it knows.
@@ -159,6 +164,16 @@ mod tests {
                 format!("DATABASE_URL=*** can't be used: {cause}; wanted: sqlite://PATH")
             );
             assert!(!format!("{:?}", data(Some(url))).contains("secret"));
+        }
+    }
+
+    #[test]
+    fn a_log_level_is_a_level_or_one_of_a_module() {
+        for good in ["info", "OFF", "info,sqlx=warn", "warn, platform::grpc=debug"] {
+            assert!(log_level(good).is_ok(), "{good}");
+        }
+        for bad in ["loud", "info,sqlx", "sqlx=loud", ""] {
+            assert!(log_level(bad).is_err(), "{bad}");
         }
     }
 
