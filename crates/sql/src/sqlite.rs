@@ -147,11 +147,14 @@ impl Database {
         Ok(self.inner.readers.acquire().await?)
     }
 
-    /// Whether the file can be read at this moment.
+    /// Whether the file can be read at this moment, and its writer is there.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when it can't.
+    /// [`Error::Unavailable`] when not.
     pub async fn ping(&self) -> Result<(), Error> {
+        if self.inner.jobs.as_ref().is_some_and(mpsc::Sender::is_closed) {
+            return Err(Error::unavailable("the writer has ended"));
+        }
         let mut connection = self.read().await?;
         sqlx::query("SELECT 1").execute(&mut *connection).await?;
         Ok(())
