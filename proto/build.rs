@@ -5,14 +5,8 @@ use std::{env, fs};
 
 use prost::Message as _;
 
-const FILES: [&str; 6] = [
-    "product.proto",
-    "cart.proto",
-    "inventory.proto",
-    "payment.proto",
-    "checkout.proto",
-    "orders.proto",
-];
+const FILES: [&str; 6] =
+    ["product.proto", "cart.proto", "inventory.proto", "payment.proto", "checkout.proto", "orders.proto"];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto");

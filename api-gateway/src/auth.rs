@@ -134,14 +134,8 @@ impl Keys {
             return Err(Refusal::Invalid);
         }
         let claims = decoded.claims;
-        let for_us = self
-            .issuer
-            .as_ref()
-            .is_none_or(|issuer| claims.iss.as_ref() == Some(issuer))
-            && self
-                .audience
-                .as_ref()
-                .is_none_or(|audience| claims.is_meant_for(audience));
+        let for_us = self.issuer.as_ref().is_none_or(|issuer| claims.iss.as_ref() == Some(issuer))
+            && self.audience.as_ref().is_none_or(|audience| claims.is_meant_for(audience));
         let begun = claims.nbf.is_none_or(|nbf| moment(nbf) <= now.after(LEEWAY));
         if !for_us || !begun {
             return Err(Refusal::Invalid);
@@ -149,10 +143,7 @@ impl Keys {
         if now >= moment(claims.exp).after(LEEWAY) {
             return Err(Refusal::Expired);
         }
-        Ok(Identity {
-            user_id: claims.user_id()?,
-            role: claims.role,
-        })
+        Ok(Identity { user_id: claims.user_id()?, role: claims.role })
     }
 
     /// A token for somebody, good from now on for so long.

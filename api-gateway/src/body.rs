@@ -43,20 +43,13 @@ impl<T: Read, S: Send + Sync> OptionalFromRequest<S> for Body<T> {
 }
 
 fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
-    let sent = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
+    let sent = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = sent.split(';').next().unwrap_or_default().trim();
     if essence.eq_ignore_ascii_case("application/json") {
         return Ok(());
     }
     let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-    Err(Problem::new(
-        status,
-        "unsupported_media_type",
-        "the body must be application/json",
-    ))
+    Err(Problem::new(status, "unsupported_media_type", "the body must be application/json"))
 }
 
 /// Reads the body, at most [`LIMIT`] bytes of it: what says to be longer is not read at all, what turns out to be
@@ -64,15 +57,9 @@ fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
 async fn collect(headers: &HeaderMap, body: HttpBody) -> Result<Bytes, Problem> {
     let too_large = || {
         let detail = format!("the body must not be larger than {LIMIT} bytes");
-        Problem::from(Rejection::new(
-            Code::ResourceExhausted,
-            Reason::PayloadTooLarge,
-            detail,
-        ))
+        Problem::from(Rejection::new(Code::ResourceExhausted, Reason::PayloadTooLarge, detail))
     };
-    let announced = headers
-        .get(CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > LIMIT as u64) {
         return Err(too_large());
     }
@@ -95,9 +82,7 @@ fn parse<T: Read>(bytes: &[u8]) -> Result<T, Problem> {
         }
         Err(error) => {
             let (line, column) = (error.line(), error.column());
-            Err(wrong(format!(
-                "must be one JSON document; line {line}, column {column} is not"
-            )))
+            Err(wrong(format!("must be one JSON document; line {line}, column {column} is not")))
         }
     }
 }

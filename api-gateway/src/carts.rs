@@ -47,17 +47,10 @@ impl TryFrom<pb::Cart> for Cart {
         Ok(Self {
             user_id: cart.user_id,
             version: cart.version,
-            items: cart
-                .items
-                .into_iter()
-                .map(Item::try_from)
-                .collect::<Result<_, _>>()?,
+            items: cart.items.into_iter().map(Item::try_from).collect::<Result<_, _>>()?,
             total_items: cart.total_items,
             total: reply::money("cart.total", cart.total.or(Some(nothing)))?,
-            updated_at: cart
-                .updated_at
-                .map(|at| reply::moment("cart.updated_at", Some(at)))
-                .transpose()?,
+            updated_at: cart.updated_at.map(|at| reply::moment("cart.updated_at", Some(at))).transpose()?,
         })
     }
 }
@@ -89,10 +82,7 @@ impl Read for NewItem {
     fn read(fields: &mut Fields) -> Option<Self> {
         let product_id = fields.required("product_id", Fields::integer);
         let quantity = fields.required("quantity", Fields::integer);
-        Some(Self {
-            product_id: product_id?,
-            quantity: on_the_wire(quantity?),
-        })
+        Some(Self { product_id: product_id?, quantity: on_the_wire(quantity?) })
     }
 }
 
@@ -101,10 +91,7 @@ pub(crate) struct NewQuantity(i32);
 
 impl Read for NewQuantity {
     fn read(fields: &mut Fields) -> Option<Self> {
-        fields
-            .required("quantity", Fields::integer)
-            .map(on_the_wire)
-            .map(Self)
+        fields.required("quantity", Fields::integer).map(on_the_wire).map(Self)
     }
 }
 
@@ -120,10 +107,7 @@ pub(crate) async fn show(
     caller: Caller,
 ) -> Result<Json<Cart>, Problem> {
     let call = || {
-        let request = pb::GetCartRequest {
-            user_id: caller.user_id.get(),
-            fresh: false,
-        };
+        let request = pb::GetCartRequest { user_id: caller.user_id.get(), fresh: false };
         let (mut carts, request) = (shop.peers.carts(), context.request(request));
         async move { carts.get_cart(request).await }
     };
@@ -136,9 +120,7 @@ pub(crate) async fn clear(
     Extension(context): Extension<Context>,
     caller: Caller,
 ) -> Result<Json<Cart>, Problem> {
-    let request = pb::ClearCartRequest {
-        user_id: caller.user_id.get(),
-    };
+    let request = pb::ClearCartRequest { user_id: caller.user_id.get() };
     let cart = shop.peers.carts().clear_cart(context.request(request)).await?;
     Cart::try_from(cart.into_inner()).map(Json)
 }
@@ -150,11 +132,7 @@ pub(crate) async fn add(
     caller: Caller,
     Body(NewItem { product_id, quantity }): Body<NewItem>,
 ) -> Result<(StatusCode, Json<Cart>), Problem> {
-    let request = pb::AddItemRequest {
-        user_id: caller.user_id.get(),
-        product_id,
-        quantity,
-    };
+    let request = pb::AddItemRequest { user_id: caller.user_id.get(), product_id, quantity };
     let cart = shop.peers.carts().add_item(context.request(request)).await?;
     Ok((StatusCode::CREATED, Json(Cart::try_from(cart.into_inner())?)))
 }
@@ -168,16 +146,8 @@ pub(crate) async fn set(
     Body(NewQuantity(quantity)): Body<NewQuantity>,
 ) -> Result<Json<Cart>, Problem> {
     let (user_id, product_id) = (caller.user_id.get(), product_id.get());
-    let request = pb::UpdateQuantityRequest {
-        user_id,
-        product_id,
-        quantity,
-    };
-    let cart = shop
-        .peers
-        .carts()
-        .update_quantity(context.request(request))
-        .await?;
+    let request = pb::UpdateQuantityRequest { user_id, product_id, quantity };
+    let cart = shop.peers.carts().update_quantity(context.request(request)).await?;
     Cart::try_from(cart.into_inner()).map(Json)
 }
 
@@ -188,10 +158,7 @@ pub(crate) async fn remove(
     caller: Caller,
     Id(product_id): Id<ProductId>,
 ) -> Result<Json<Cart>, Problem> {
-    let request = pb::RemoveItemRequest {
-        user_id: caller.user_id.get(),
-        product_id: product_id.get(),
-    };
+    let request = pb::RemoveItemRequest { user_id: caller.user_id.get(), product_id: product_id.get() };
     let cart = shop.peers.carts().remove_item(context.request(request)).await?;
     Cart::try_from(cart.into_inner()).map(Json)
 }

@@ -80,9 +80,7 @@ impl TryFrom<pb::Checkout> for Checkout {
             Unspecified => return Err(reply::broken("a checkout without a status")),
         };
         let completed = checkout.status() == Completed;
-        let ended = checkout
-            .completed_at
-            .map(|at| reply::moment("checkout.completed_at", Some(at)));
+        let ended = checkout.completed_at.map(|at| reply::moment("checkout.completed_at", Some(at)));
         Ok(Self {
             checkout_id: checkout.checkout_id,
             status,
@@ -91,29 +89,15 @@ impl TryFrom<pb::Checkout> for Checkout {
             failure: checkout.failure.map(Failure::from),
             created_at: reply::moment("checkout.created_at", checkout.created_at)?,
             completed_at: ended.transpose()?,
-            timeline: checkout
-                .timeline
-                .into_iter()
-                .map(Entry::try_from)
-                .collect::<Result<_, _>>()?,
+            timeline: checkout.timeline.into_iter().map(Entry::try_from).collect::<Result<_, _>>()?,
         })
     }
 }
 
 impl From<pb::Failure> for Failure {
     fn from(failure: pb::Failure) -> Self {
-        let pb::Failure {
-            code,
-            message,
-            decline_code,
-            product_ids,
-        } = failure;
-        Self {
-            code,
-            message,
-            decline_code,
-            product_ids,
-        }
+        let pb::Failure { code, message, decline_code, product_ids } = failure;
+        Self { code, message, decline_code, product_ids }
     }
 }
 
@@ -168,20 +152,12 @@ pub(crate) async fn start(
         wait_ms: Some(i64::try_from(shop.checkout_wait.as_millis()).map_err(Problem::internal)?),
     };
     let context = context.within(shop.checkout_wait + BEYOND_THE_WAIT);
-    let answer = shop
-        .peers
-        .checkouts()
-        .initiate_checkout(context.request(request))
-        .await;
+    let answer = shop.peers.checkouts().initiate_checkout(context.request(request)).await;
     let answer = answer.map_err(refused)?.into_inner();
-    let checkout = answer
-        .checkout
-        .ok_or_else(|| reply::broken("an answer without its checkout"))?;
+    let checkout = answer.checkout.ok_or_else(|| reply::broken("an answer without its checkout"))?;
     let mut response = outcome(checkout).unwrap_or_else(Problem::into_response);
     if answer.replayed {
-        response
-            .headers_mut()
-            .insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
+        response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
     }
     Ok(response)
 }
@@ -194,10 +170,7 @@ pub(crate) async fn show(
     Id(id): Id<CheckoutId>,
 ) -> Result<Json<Checkout>, Problem> {
     let call = || {
-        let request = pb::GetCheckoutRequest {
-            checkout_id: id.to_string(),
-            user_id: caller.user_id.get(),
-        };
+        let request = pb::GetCheckoutRequest { checkout_id: id.to_string(), user_id: caller.user_id.get() };
         let (mut checkouts, request) = (shop.peers.checkouts(), context.request(request));
         async move { checkouts.get_checkout(request).await }
     };

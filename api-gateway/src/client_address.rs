@@ -55,11 +55,8 @@ impl FromStr for Network {
 pub(crate) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
     let mut client = peer.to_canonical();
-    let lines: Vec<&str> = headers
-        .get_all("x-forwarded-for")
-        .iter()
-        .map(|line| line.to_str().unwrap_or_default())
-        .collect();
+    let lines: Vec<&str> =
+        headers.get_all("x-forwarded-for").iter().map(|line| line.to_str().unwrap_or_default()).collect();
     for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
         if !is_trusted(client) {
             break;
@@ -85,10 +82,8 @@ mod tests {
     use super::*;
 
     fn client(peer: &str, lines: &[&str], trusted: &[&str]) -> String {
-        let headers = lines
-            .iter()
-            .map(|line| ("x-forwarded-for".parse().unwrap(), line.parse().unwrap()))
-            .collect();
+        let headers =
+            lines.iter().map(|line| ("x-forwarded-for".parse().unwrap(), line.parse().unwrap())).collect();
         let trusted: Vec<Network> = trusted.iter().map(|network| network.parse().unwrap()).collect();
         client_address(peer.parse().unwrap(), &headers, &trusted).to_string()
     }
@@ -96,10 +91,7 @@ mod tests {
     #[test]
     fn nobody_else_may_say_who_asks() {
         assert_eq!(client("203.0.113.9", &["1.1.1.1"], &[]), "203.0.113.9");
-        assert_eq!(
-            client("203.0.113.9", &["1.1.1.1"], &["10.0.0.0/8"]),
-            "203.0.113.9"
-        );
+        assert_eq!(client("203.0.113.9", &["1.1.1.1"], &["10.0.0.0/8"]), "203.0.113.9");
         assert_eq!(client("::ffff:203.0.113.9", &[], &[]), "203.0.113.9");
     }
 

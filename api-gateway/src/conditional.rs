@@ -37,10 +37,8 @@ pub(crate) fn if_match(headers: &HeaderMap) -> Result<Wanted, Problem> {
         None | Some("*") => Ok(Wanted::Any),
         Some(list) => {
             let malformed = || {
-                let (field, message) = (
-                    "If-Match".to_owned(),
-                    "must be an ETag such as \"3\", or *".to_owned(),
-                );
+                let (field, message) =
+                    ("If-Match".to_owned(), "must be an ETag such as \"3\", or *".to_owned());
                 Problem::invalid(vec![FieldError { field, message }])
             };
             let tags = tags(list).ok_or_else(malformed)?;
@@ -56,10 +54,7 @@ pub(crate) fn has_already(headers: &HeaderMap, version: i64) -> bool {
     match value(headers, IF_NONE_MATCH).as_deref() {
         None => false,
         Some("*") => true,
-        Some(list) => tags(list)
-            .unwrap_or_default()
-            .iter()
-            .any(|tag| tag.version() == Some(version)),
+        Some(list) => tags(list).unwrap_or_default().iter().any(|tag| tag.version() == Some(version)),
     }
 }
 
@@ -95,10 +90,7 @@ mod tests {
     use super::*;
 
     fn headers(name: HeaderName, lines: &[&str]) -> HeaderMap {
-        lines
-            .iter()
-            .map(|line| (name.clone(), line.parse().unwrap()))
-            .collect()
+        lines.iter().map(|line| (name.clone(), line.parse().unwrap())).collect()
     }
 
     #[test]
@@ -130,11 +122,7 @@ mod tests {
             (vec!["\"2\""], false),
             (vec!["3"], false),
         ] {
-            assert_eq!(
-                has_already(&headers(IF_NONE_MATCH, &lines), 3),
-                known,
-                "{lines:?}"
-            );
+            assert_eq!(has_already(&headers(IF_NONE_MATCH, &lines), 3), known, "{lines:?}");
         }
     }
 }

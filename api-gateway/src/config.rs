@@ -136,9 +136,7 @@ impl Default for Timeouts {
 /// Without the secret.
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings")
-            .field("auth_mode", &self.auth_mode)
-            .finish_non_exhaustive()
+        f.debug_struct("Settings").field("auth_mode", &self.auth_mode).finish_non_exhaustive()
     }
 }
 
@@ -154,9 +152,7 @@ fn origin(text: &str) -> Result<HeaderValue, String> {
     let wanted = || "wanted: an origin such as https://shop.example, no path".to_owned();
     let text = text.trim();
     let (scheme, host) = text.split_once("://").ok_or_else(wanted)?;
-    let plain = host
-        .bytes()
-        .all(|b| b.is_ascii_graphic() && !b"/?#@*".contains(&b));
+    let plain = host.bytes().all(|b| b.is_ascii_graphic() && !b"/?#@*".contains(&b));
     if !["http", "https"].contains(&scheme) || host.is_empty() || !plain {
         return Err(wanted());
     }
@@ -185,15 +181,9 @@ mod tests {
         );
         assert_eq!(config.peers.checkout_service_addr, "localhost:50056");
         let settings = config.settings;
-        assert_eq!(
-            (settings.auth_mode, settings.jwt_secret.is_none()),
-            (AuthMode::Jwt, true)
-        );
+        assert_eq!((settings.auth_mode, settings.jwt_secret.is_none()), (AuthMode::Jwt, true));
         assert_eq!((settings.rate_limit_rps, settings.rate_limit_burst), (10, 20));
-        assert_eq!(
-            (settings.trusted_proxies.len(), settings.cors_origins.len()),
-            (0, 0)
-        );
+        assert_eq!((settings.trusted_proxies.len(), settings.cors_origins.len()), (0, 0));
         assert_eq!(settings.checkout_wait_ms, 10_000);
     }
 
@@ -204,33 +194,18 @@ mod tests {
             ("CORS_ORIGINS", "http://a.example:1,https://b.example"),
         ];
         let settings = parse(&lists).unwrap().settings;
-        assert_eq!(
-            (settings.trusted_proxies.len(), settings.cors_origins.len()),
-            (2, 2)
-        );
+        assert_eq!((settings.trusted_proxies.len(), settings.cors_origins.len()), (2, 2));
     }
 
     #[test]
     fn a_value_that_cannot_be_used_is_named_and_secrets_are_not_shown() {
         for (variable, value, starts) in [
-            (
-                "JWT_SECRET",
-                "short",
-                "JWT_SECRET=*** can't be used; wanted: secret that tokens",
-            ),
+            ("JWT_SECRET", "short", "JWT_SECRET=*** can't be used; wanted: secret that tokens"),
             ("RATE_LIMIT_BURST", "0", "RATE_LIMIT_BURST=0 can't be used"),
-            (
-                "CHECKOUT_WAIT_MS",
-                "30000",
-                "CHECKOUT_WAIT_MS=30000 can't be used",
-            ),
+            ("CHECKOUT_WAIT_MS", "30000", "CHECKOUT_WAIT_MS=30000 can't be used"),
             ("TRUSTED_PROXIES", "lan", "TRUSTED_PROXIES=lan can't be used"),
             ("CORS_ORIGINS", "*", "CORS_ORIGINS=* can't be used"),
-            (
-                "CORS_ORIGINS",
-                "https://a.example/",
-                "CORS_ORIGINS=https://a.example/ can't be used",
-            ),
+            ("CORS_ORIGINS", "https://a.example/", "CORS_ORIGINS=https://a.example/ can't be used"),
             ("AUTH_MODE", "none", "AUTH_MODE=none can't be used"),
         ] {
             let error = parse(&[(variable, value)]).unwrap_err();

@@ -46,11 +46,7 @@ impl Fields {
     }
 
     fn new(prefix: String, fields: Vec<(String, Json)>) -> Self {
-        let mut this = Self {
-            prefix,
-            unread: Vec::with_capacity(fields.len()),
-            wrong: Vec::new(),
-        };
+        let mut this = Self { prefix, unread: Vec::with_capacity(fields.len()), wrong: Vec::new() };
         for (name, value) in fields {
             if this.unread.iter().any(|(other, _)| *other == name) {
                 this.note(&name, "is given twice");
@@ -73,10 +69,7 @@ impl Fields {
         // Names that clients make up are repeated to them, but not at any length.
         let name: String = name.chars().take(64).collect();
         let field = format!("{}{name}", self.prefix);
-        self.wrong.push(FieldError {
-            field,
-            message: message.to_string(),
-        });
+        self.wrong.push(FieldError { field, message: message.to_string() });
     }
 
     /// A field that must be there: `fields.required("quantity", Fields::integer)`.
@@ -150,30 +143,26 @@ impl Fields {
 
     /// An address; `None` if absent or unusable.
     pub(crate) fn address(&mut self, name: &str) -> Option<Address> {
-        self.object(
-            name,
-            "must be an object with name, line1, city, postal_code, country",
-            |address| {
-                let name = address.required("name", Self::text);
-                let line1 = address.required("line1", Self::text);
-                let line2 = address.text("line2");
-                let city = address.required("city", Self::text);
-                let postal_code = address.required("postal_code", Self::text);
-                let country = address.required("country", Self::text);
-                let parts = AddressParts {
-                    name: name?,
-                    line1: line1?,
-                    line2,
-                    city: city?,
-                    postal_code: postal_code?,
-                    country: country?,
-                };
-                match Address::try_from(parts) {
-                    Ok(whole) => Some(whole),
-                    Err(error) => address.refuse(error.field, error.message),
-                }
-            },
-        )
+        self.object(name, "must be an object with name, line1, city, postal_code, country", |address| {
+            let name = address.required("name", Self::text);
+            let line1 = address.required("line1", Self::text);
+            let line2 = address.text("line2");
+            let city = address.required("city", Self::text);
+            let postal_code = address.required("postal_code", Self::text);
+            let country = address.required("country", Self::text);
+            let parts = AddressParts {
+                name: name?,
+                line1: line1?,
+                line2,
+                city: city?,
+                postal_code: postal_code?,
+                country: country?,
+            };
+            match Address::try_from(parts) {
+                Ok(whole) => Some(whole),
+                Err(error) => address.refuse(error.field, error.message),
+            }
+        })
     }
 
     fn object<T>(

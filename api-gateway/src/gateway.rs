@@ -94,25 +94,11 @@ impl Auth {
             (AuthMode::Dev, secret) => {
                 let secret = secret.clone().unwrap_or_else(a_secret_of_this_process);
                 let user_id = UserId::try_from(1)?;
-                (
-                    secret,
-                    Some(Identity {
-                        user_id,
-                        role: Role::Admin,
-                    }),
-                )
+                (secret, Some(Identity { user_id, role: Role::Admin }))
             }
         };
-        let keys = Keys::new(
-            &secret,
-            settings.jwt_issuer.clone(),
-            settings.jwt_audience.clone(),
-        )?;
-        Ok(Self {
-            mode: settings.auth_mode,
-            keys,
-            nobody,
-        })
+        let keys = Keys::new(&secret, settings.jwt_issuer.clone(), settings.jwt_audience.clone())?;
+        Ok(Self { mode: settings.auth_mode, keys, nobody })
     }
 }
 

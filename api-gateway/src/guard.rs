@@ -138,11 +138,7 @@ fn bearer(authorization: &HeaderValue) -> Option<&str> {
 
 fn token_missing() -> Problem {
     let detail = "send a token: Authorization: Bearer <token>";
-    Problem::from(Rejection::new(
-        Code::Unauthenticated,
-        Reason::TokenMissing,
-        detail,
-    ))
+    Problem::from(Rejection::new(Code::Unauthenticated, Reason::TokenMissing, detail))
 }
 
 fn address(shop: &Shop, request: &Request) -> IpAddr {

@@ -34,11 +34,8 @@ pub(crate) async fn ready(
         let context = &context;
         async move { (name, serves(peer, context).await) }
     }));
-    let missing: Vec<&str> = answers
-        .await
-        .into_iter()
-        .filter_map(|(name, serves)| (!serves).then_some(name))
-        .collect();
+    let missing: Vec<&str> =
+        answers.await.into_iter().filter_map(|(name, serves)| (!serves).then_some(name)).collect();
     if missing.is_empty() {
         return Ok(Json(json!({"status": "ready"})));
     }
@@ -47,9 +44,7 @@ pub(crate) async fn ready(
 }
 
 async fn serves(peer: Transport, context: &Context) -> bool {
-    let everything = HealthCheckRequest {
-        service: String::new(),
-    };
+    let everything = HealthCheckRequest { service: String::new() };
     let answer = HealthClient::new(peer).check(context.request(everything)).await;
     answer.is_ok_and(|answer| answer.get_ref().status() == ServingStatus::Serving)
 }

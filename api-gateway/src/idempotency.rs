@@ -39,9 +39,7 @@ pub(crate) fn key(headers: &HeaderMap, field: Option<String>) -> Result<String, 
 const UNUSABLE: &str = "must be 1 to 255 characters, none of them a control character";
 
 fn invalid(message: &str) -> Problem {
-    Invalid::new("idempotency_key", message)
-        .because(Reason::InvalidIdempotencyKey)
-        .into()
+    Invalid::new("idempotency_key", message).because(Reason::InvalidIdempotencyKey).into()
 }
 
 /// The text of an RFC 8941 string, or the text as it is if it does not begin with a quote.
@@ -70,9 +68,8 @@ mod tests {
     use super::*;
 
     fn read(lines: &[&str], field: Option<&str>) -> Option<String> {
-        let headers = lines
-            .iter()
-            .map(|line| (IDEMPOTENCY_KEY, HeaderValue::from_bytes(line.as_bytes()).unwrap()));
+        let headers =
+            lines.iter().map(|line| (IDEMPOTENCY_KEY, HeaderValue::from_bytes(line.as_bytes()).unwrap()));
         key(&headers.collect(), field.map(str::to_owned)).ok()
     }
 
@@ -95,15 +92,7 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused() {
-        for line in [
-            "",
-            "\"\"",
-            "\"abc",
-            "\"a\"b\"",
-            r#""a\b""#,
-            "\"a\";x=1",
-            &"x".repeat(256),
-        ] {
+        for line in ["", "\"\"", "\"abc", "\"a\"b\"", r#""a\b""#, "\"a\";x=1", &"x".repeat(256)] {
             assert_eq!(read(&[line], None), None, "{line}");
         }
         for field in ["", "a\nb", "a\u{7f}", &"x".repeat(256)] {

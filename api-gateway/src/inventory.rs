@@ -22,11 +22,7 @@ pub(crate) struct Stock {
 
 impl From<pb::Stock> for Stock {
     fn from(stock: pb::Stock) -> Self {
-        Self {
-            product_id: stock.product_id,
-            available: stock.available,
-            reserved: stock.reserved,
-        }
+        Self { product_id: stock.product_id, available: stock.available, reserved: stock.reserved }
     }
 }
 
@@ -61,9 +57,7 @@ pub(crate) async fn set(
     Body(OnHand(units)): Body<OnHand>,
 ) -> Result<Json<Stock>, Problem> {
     let request = context.request(on_hand(id.get(), units));
-    Ok(Json(
-        shop.peers.stock().set_stock(request).await?.into_inner().into(),
-    ))
+    Ok(Json(shop.peers.stock().set_stock(request).await?.into_inner().into()))
 }
 
 pub(crate) fn on_hand(product_id: i64, on_hand: i64) -> pb::SetStockRequest {

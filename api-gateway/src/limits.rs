@@ -94,14 +94,8 @@ impl Limits {
             self.buckets.shrink_to_fit();
         }
         match self.buckets.check_key(&client) {
-            Ok(bucket) => Standing {
-                left: bucket.remaining_burst_capacity(),
-                wait: None,
-            },
-            Err(not_until) => Standing {
-                left: 0,
-                wait: Some(not_until.wait_time_from(self.clock.now())),
-            },
+            Ok(bucket) => Standing { left: bucket.remaining_burst_capacity(), wait: None },
+            Err(not_until) => Standing { left: 0, wait: Some(not_until.wait_time_from(self.clock.now())) },
         }
     }
 
@@ -110,11 +104,7 @@ impl Limits {
     pub(crate) fn describe(&self, standing: Standing, headers: &mut HeaderMap) {
         let burst = self.burst.get();
         let missing = burst.saturating_sub(standing.left);
-        let now = format!(
-            "\"default\";r={};t={}",
-            standing.left,
-            missing.div_ceil(self.rps.get())
-        );
+        let now = format!("\"default\";r={};t={}", standing.left, missing.div_ceil(self.rps.get()));
         let policy = format!("\"default\";q={burst};w={}", burst.div_ceil(self.rps.get()));
         for (name, value) in [(RATELIMIT, now), (RATELIMIT_POLICY, policy)] {
             if let Ok(value) = HeaderValue::try_from(value) {
@@ -128,9 +118,7 @@ impl Standing {
     /// The refusal, if the bucket was empty.
     pub(crate) fn check(self) -> Result<(), Problem> {
         let Some(wait) = self.wait else { return Ok(()) };
-        let seconds = u64::try_from(wait.as_millis().div_ceil(1000))
-            .unwrap_or(u64::MAX)
-            .max(1);
+        let seconds = u64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX).max(1);
         let refusal = Rejection::new(
             Code::ResourceExhausted,
             Reason::RateLimited,

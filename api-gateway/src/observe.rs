@@ -29,9 +29,7 @@ pub(crate) async fn observe(State(shop): State<Shop>, mut request: Request, next
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
 
-    let answered = AssertUnwindSafe(timeout(limit, next.run(request)))
-        .catch_unwind()
-        .await;
+    let answered = AssertUnwindSafe(timeout(limit, next.run(request))).catch_unwind().await;
     let mut response = match answered {
         Ok(Ok(response)) => response,
         Ok(Err(_elapsed)) => Problem::timeout().into_response(),
@@ -50,15 +48,7 @@ pub(crate) async fn observe(State(shop): State<Shop>, mut request: Request, next
     finish(&mut response, context.request_id());
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
     let user_id = caller.map(|caller| caller.user_id.get());
-    log(
-        &context,
-        method.as_str(),
-        route,
-        response.status(),
-        began.elapsed(),
-        user_id,
-        cause.as_deref(),
-    );
+    log(&context, method.as_str(), route, response.status(), began.elapsed(), user_id, cause.as_deref());
     response
 }
 
@@ -81,9 +71,7 @@ fn finish(response: &mut Response, request_id: &str) {
         headers.insert(X_REQUEST_ID, id);
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers
-        .entry(CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("no-store"));
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
 }
 
 fn log(
@@ -98,32 +86,13 @@ fn log(
     let (request_id, status) = (context.request_id(), status.as_u16());
     let duration_ms = took.as_secs_f64() * 1000.0;
     if status >= 500 {
-        tracing::error!(
-            method,
-            route,
-            status,
-            duration_ms,
-            request_id,
-            user_id,
-            cause,
-            "request failed"
-        );
+        tracing::error!(method, route, status, duration_ms, request_id, user_id, cause, "request failed");
     } else {
-        tracing::info!(
-            method,
-            route,
-            status,
-            duration_ms,
-            request_id,
-            user_id,
-            cause,
-            "request"
-        );
+        tracing::info!(method, route, status, duration_ms, request_id, user_id, cause, "request");
     }
 }
 
 fn words(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no words")
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no words")
 }

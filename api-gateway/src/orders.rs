@@ -66,11 +66,7 @@ impl TryFrom<pb::Order> for Order {
             user_id: order.user_id,
             status,
             total: reply::money("order.total", order.total)?,
-            items: order
-                .items
-                .into_iter()
-                .map(Item::try_from)
-                .collect::<Result<_, _>>()?,
+            items: order.items.into_iter().map(Item::try_from).collect::<Result<_, _>>()?,
             shipping_address: reply::address("order.shipping_address", order.shipping_address)?,
             created_at: reply::moment("order.created_at", order.created_at)?,
             updated_at: reply::moment("order.updated_at", order.updated_at)?,
@@ -93,10 +89,7 @@ impl TryFrom<pb::OrderItem> for Item {
 }
 
 fn status(text: &str) -> Option<pb::OrderStatus> {
-    STATUSES
-        .iter()
-        .find(|(name, _)| *name == text)
-        .map(|(_, status)| *status)
+    STATUSES.iter().find(|(name, _)| *name == text).map(|(_, status)| *status)
 }
 
 const ONE_OF_THEM: &str = "must be one of CONFIRMED, PROCESSING, SHIPPED, DELIVERED";
@@ -110,10 +103,7 @@ pub(crate) struct Filter {
 impl Read for Filter {
     fn read(fields: &mut Fields) -> Option<Self> {
         let status = fields.parsed("status", ONE_OF_THEM, status).unwrap_or_default();
-        Some(Self {
-            status,
-            page: Page::read(fields),
-        })
+        Some(Self { status, page: Page::read(fields) })
     }
 }
 
@@ -122,9 +112,7 @@ pub(crate) struct Step(pb::OrderStatus);
 
 impl Read for Step {
     fn read(fields: &mut Fields) -> Option<Self> {
-        fields
-            .required("status", |fields, name| fields.parsed(name, ONE_OF_THEM, status))
-            .map(Self)
+        fields.required("status", |fields, name| fields.parsed(name, ONE_OF_THEM, status)).map(Self)
     }
 }
 
@@ -146,15 +134,8 @@ pub(crate) async fn list(
         async move { orders.list_orders(request).await }
     };
     let page = shop.retries.read(call).await?;
-    let orders = page
-        .orders
-        .into_iter()
-        .map(Order::try_from)
-        .collect::<Result<_, _>>()?;
-    Ok(Json(Orders {
-        orders,
-        next_page_token: page.next_page_token,
-    }))
+    let orders = page.orders.into_iter().map(Order::try_from).collect::<Result<_, _>>()?;
+    Ok(Json(Orders { orders, next_page_token: page.next_page_token }))
 }
 
 /// `GET /api/v1/orders/{id}`
@@ -170,10 +151,7 @@ pub(crate) async fn show(
         Role::Admin => 0,
     };
     let call = || {
-        let request = pb::GetOrderRequest {
-            order_id: id.to_string(),
-            user_id: whose,
-        };
+        let request = pb::GetOrderRequest { order_id: id.to_string(), user_id: whose };
         let (mut orders, request) = (shop.peers.orders(), context.request(request));
         async move { orders.get_order(request).await }
     };
@@ -187,14 +165,7 @@ pub(crate) async fn advance(
     Id(id): Id<OrderId>,
     Body(Step(status)): Body<Step>,
 ) -> Result<Json<Order>, Problem> {
-    let request = pb::UpdateOrderStatusRequest {
-        order_id: id.to_string(),
-        status: status.into(),
-    };
-    let order = shop
-        .peers
-        .orders()
-        .update_order_status(context.request(request))
-        .await?;
+    let request = pb::UpdateOrderStatusRequest { order_id: id.to_string(), status: status.into() };
+    let order = shop.peers.orders().update_order_status(context.request(request)).await?;
     Order::try_from(order.into_inner()).map(Json)
 }

@@ -39,13 +39,8 @@ impl Named for ProductId {
 impl Named for CheckoutId {
     /// These ids are opaque: a text that is none names no checkout, 404.
     fn named(text: &str) -> Result<Self, Problem> {
-        let unknown = |_| {
-            Rejection::new(
-                Code::NotFound,
-                Reason::CheckoutNotFound,
-                "there is no such checkout",
-            )
-        };
+        let unknown =
+            |_| Rejection::new(Code::NotFound, Reason::CheckoutNotFound, "there is no such checkout");
         Ok(text.parse().map_err(unknown)?)
     }
 }

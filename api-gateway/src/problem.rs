@@ -107,10 +107,9 @@ impl Problem {
     pub(crate) fn bare(status: StatusCode) -> Self {
         let (code, detail) = match status {
             StatusCode::NOT_FOUND => ("route_not_found", "there is nothing at this path"),
-            StatusCode::METHOD_NOT_ALLOWED => (
-                "method_not_allowed",
-                "this path does not know the method; see Allow",
-            ),
+            StatusCode::METHOD_NOT_ALLOWED => {
+                ("method_not_allowed", "this path does not know the method; see Allow")
+            }
             _ if status.is_client_error() => ("invalid_request", "the request can't be understood"),
             _ => return Self::internal(format!("a bare {status}")),
         };

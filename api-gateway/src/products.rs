@@ -76,15 +76,8 @@ pub(crate) async fn list(
         async move { catalogue.get_products(request).await }
     };
     let page = shop.retries.read(call).await?;
-    let products = page
-        .products
-        .into_iter()
-        .map(Product::try_from)
-        .collect::<Result<_, _>>()?;
-    let body = Products {
-        products,
-        next_page_token: page.next_page_token,
-    };
+    let products = page.products.into_iter().map(Product::try_from).collect::<Result<_, _>>()?;
+    let body = Products { products, next_page_token: page.next_page_token };
     Ok(([(CACHE_CONTROL, LIST_CACHING)], Json(body)).into_response())
 }
 
@@ -97,10 +90,7 @@ pub(crate) async fn show(
 ) -> Result<Response, Problem> {
     let product = find(&shop, &context, id).await?;
     let known = has_already(&headers, product.version);
-    let headers = [
-        (CACHE_CONTROL, PRODUCT_CACHING.to_owned()),
-        (ETAG, etag(product.version)),
-    ];
+    let headers = [(CACHE_CONTROL, PRODUCT_CACHING.to_owned()), (ETAG, etag(product.version))];
     if known {
         return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
     }
@@ -117,12 +107,7 @@ pub(crate) async fn create(
     Extension(context): Extension<Context>,
     Body(wanted): Body<NewProduct>,
 ) -> Result<Response, Problem> {
-    let made = shop
-        .peers
-        .products()
-        .create_product(context.request(wanted.product))
-        .await?
-        .into_inner();
+    let made = shop.peers.products().create_product(context.request(wanted.product)).await?.into_inner();
     let location = format!("/api/v1/products/{}", made.id);
     let stock = inventory::on_hand(made.id, wanted.initial_stock.unwrap_or(0));
     if let Err(status) = stocked(&shop, &context, stock).await {
@@ -151,22 +136,11 @@ pub(crate) async fn replace(
             [only] => Some(*only),
             several => {
                 let current = find(&shop, &context, id).await?.version;
-                Some(
-                    several
-                        .iter()
-                        .copied()
-                        .find(|version| *version == current)
-                        .ok_or_else(stale)?,
-                )
+                Some(several.iter().copied().find(|version| *version == current).ok_or_else(stale)?)
             }
         },
     };
-    let made = shop
-        .peers
-        .products()
-        .update_product(context.request(product))
-        .await?
-        .into_inner();
+    let made = shop.peers.products().update_product(context.request(product)).await?.into_inner();
     Ok(([(ETAG, etag(made.version))], Json(Product::try_from(made)?)).into_response())
 }
 
@@ -177,10 +151,7 @@ pub(crate) async fn delete(
     Id(id): Id<ProductId>,
 ) -> Result<StatusCode, Problem> {
     let request = pb::DeleteProductRequest { product_id: id.get() };
-    shop.peers
-        .products()
-        .delete_product(context.request(request))
-        .await?;
+    shop.peers.products().delete_product(context.request(request)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -201,12 +172,7 @@ async fn stocked(
 ) -> Result<(), Status> {
     match shop.peers.stock().set_stock(context.request(stock)).await {
         Ok(_) => Ok(()),
-        Err(_) => shop
-            .peers
-            .stock()
-            .set_stock(context.request(stock))
-            .await
-            .map(drop),
+        Err(_) => shop.peers.stock().set_stock(context.request(stock)).await.map(drop),
     }
 }
 
@@ -222,10 +188,6 @@ fn without_stock(product_id: i64, location: &str, status: &Status) -> Problem {
 }
 
 fn stale() -> Problem {
-    Rejection::new(
-        Code::Aborted,
-        Reason::StaleVersion,
-        "the product is no longer of a version in If-Match",
-    )
-    .into()
+    Rejection::new(Code::Aborted, Reason::StaleVersion, "the product is no longer of a version in If-Match")
+        .into()
 }

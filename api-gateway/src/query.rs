@@ -36,9 +36,7 @@ impl Page {
     pub(crate) fn read(fields: &mut Fields) -> Self {
         let wanted = format!("must be between 1 and {}", PageSize::MAX);
         let size = fields.parsed("page_size", &wanted, |text| {
-            text.parse()
-                .ok()
-                .filter(|size| (1..=i32::from(PageSize::MAX)).contains(size))
+            text.parse().ok().filter(|size| (1..=i32::from(PageSize::MAX)).contains(size))
         });
         Self {
             // The services read 0 as the default.

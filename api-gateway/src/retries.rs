@@ -20,9 +20,7 @@ pub(crate) struct Retries {
 
 impl Default for Retries {
     fn default() -> Self {
-        Self {
-            saved: AtomicI64::new(PRICE),
-        }
+        Self { saved: AtomicI64::new(PRICE) }
     }
 }
 
@@ -43,16 +41,12 @@ impl Retries {
     fn save(&self) {
         let more = |saved: i64| (saved < MOST).then_some(saved + 1);
         // Full is fine.
-        let _ = self
-            .saved
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        let _ = self.saved.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
     }
 
     fn pay(&self) -> bool {
         let less = |saved: i64| (saved >= PRICE).then_some(saved - PRICE);
-        self.saved
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
-            .is_ok()
+        self.saved.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
     }
 }
 
@@ -82,12 +76,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_the_unreachable_is_tried_again() {
-        for code in [
-            Code::Internal,
-            Code::DeadlineExceeded,
-            Code::NotFound,
-            Code::Unknown,
-        ] {
+        for code in [Code::Internal, Code::DeadlineExceeded, Code::NotFound, Code::Unknown] {
             assert_eq!(calls_made(5, code).await, 5, "{code:?}");
         }
     }

@@ -78,11 +78,7 @@ where
     H: Handler<T, Shop>,
     T: 'static,
 {
-    Route {
-        path,
-        who,
-        handler: on(method, handler),
-    }
+    Route { path, who, handler: on(method, handler) }
 }
 
 /// The table behind its guards, and what surrounds them all.
@@ -93,17 +89,13 @@ pub(crate) fn router(shop: &Shop) -> Router {
         router.route(path, handler.route_layer(guarded(who)))
     });
     let lost = any(|| async { Problem::bare(StatusCode::NOT_FOUND) });
-    let mut router = routes.fallback_service(lost.layer(guarded(Anyone))).layer(
-        CompressionLayer::new()
-            .gzip(true)
-            .compress_when(SizeAbove::new(COMPRESS_ABOVE)),
-    );
+    let mut router = routes
+        .fallback_service(lost.layer(guarded(Anyone)))
+        .layer(CompressionLayer::new().gzip(true).compress_when(SizeAbove::new(COMPRESS_ABOVE)));
     if !shop.cors_origins.is_empty() {
         router = router.layer(cors(shop));
     }
-    router
-        .layer(from_fn_with_state(shop.clone(), observe))
-        .with_state(shop.clone())
+    router.layer(from_fn_with_state(shop.clone(), observe)).with_state(shop.clone())
 }
 
 /// For scripts of the web sites listed, and of no other.
@@ -111,13 +103,7 @@ fn cors(shop: &Shop) -> CorsLayer {
     let named = HeaderName::from_static;
     CorsLayer::new()
         .allow_origin(shop.cors_origins.clone())
-        .allow_methods([
-            Method::GET,
-            Method::POST,
-            Method::PUT,
-            Method::PATCH,
-            Method::DELETE,
-        ])
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers([
             ACCEPT,
             AUTHORIZATION,
@@ -147,16 +133,8 @@ mod tests {
 
     #[test]
     fn only_dev_mode_gives_out_tokens() {
-        let paths = |mode| {
-            table(mode)
-                .iter()
-                .map(|route| route.path)
-                .collect::<BTreeSet<_>>()
-        };
-        let more: Vec<_> = paths(AuthMode::Dev)
-            .difference(&paths(AuthMode::Jwt))
-            .copied()
-            .collect();
+        let paths = |mode| table(mode).iter().map(|route| route.path).collect::<BTreeSet<_>>();
+        let more: Vec<_> = paths(AuthMode::Dev).difference(&paths(AuthMode::Jwt)).copied().collect();
         assert_eq!(more, ["/api/v1/auth/token"]);
     }
 }

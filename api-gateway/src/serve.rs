@@ -55,12 +55,7 @@ pub(crate) async fn serve(
         };
         match accepted {
             Ok((stream, peer, permit)) => {
-                let connection = Connection {
-                    http: http.clone(),
-                    router: router.clone(),
-                    peer,
-                    permit,
-                };
+                let connection = Connection { http: http.clone(), router: router.clone(), peer, permit };
                 connections.spawn(connection.serve(stream, timeouts.header, graceful.watcher()));
             }
             Err(error) => {
@@ -81,11 +76,7 @@ async fn accept(
     listener: &TcpListener,
     room: &Arc<Semaphore>,
 ) -> std::io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let permit = room
-        .clone()
-        .acquire_owned()
-        .await
-        .map_err(std::io::Error::other)?;
+    let permit = room.clone().acquire_owned().await.map_err(std::io::Error::other)?;
     let (stream, peer) = listener.accept().await?;
     stream.set_nodelay(true)?;
     Ok((stream, peer, permit))
@@ -93,10 +84,7 @@ async fn accept(
 
 fn http(timeouts: Timeouts) -> Builder<TokioExecutor> {
     let mut http = Builder::new(TokioExecutor::new());
-    http.http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(timeouts.header)
-        .max_buf_size(MAX_HEAD);
+    http.http1().timer(TokioTimer::new()).header_read_timeout(timeouts.header).max_buf_size(MAX_HEAD);
     http.http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)
@@ -115,12 +103,7 @@ struct Connection {
 
 impl Connection {
     async fn serve(self, stream: TcpStream, first_within: Duration, watcher: Watcher) {
-        let Self {
-            http,
-            router,
-            peer,
-            permit,
-        } = self;
+        let Self { http, router, peer, permit } = self;
         let asked = Arc::new(AtomicBool::new(false));
         let service = service_fn({
             let asked = asked.clone();

@@ -29,10 +29,7 @@ impl Read for Wanted {
             _ => None,
         });
         match UserId::try_from(user_id?) {
-            Ok(user_id) => Some(Self {
-                user_id,
-                role: role.unwrap_or_default(),
-            }),
+            Ok(user_id) => Some(Self { user_id, role: role.unwrap_or_default() }),
             Err(error) => {
                 fields.note("user_id", error);
                 None
@@ -46,10 +43,7 @@ pub(crate) async fn issue(
     State(shop): State<Shop>,
     Body(wanted): Body<Wanted>,
 ) -> Result<Json<Token>, Problem> {
-    let identity = Identity {
-        user_id: wanted.user_id,
-        role: wanted.role,
-    };
+    let identity = Identity { user_id: wanted.user_id, role: wanted.role };
     let token = shop.auth.keys.issue(identity, shop.world.clock.now(), LIFETIME);
     token.map(Json).map_err(Problem::internal)
 }

@@ -28,21 +28,9 @@ impl Api {
 
     async fn add(&self, request: Request<AddItemRequest>) -> Answer {
         let ctx = Context::of(&request);
-        let AddItemRequest {
-            user_id,
-            product_id,
-            quantity: units,
-        } = request.into_inner();
+        let AddItemRequest { user_id, product_id, quantity: units } = request.into_inner();
         let product = convert::product_id("product_id", product_id)?;
-        self.change(
-            &ctx,
-            user_id,
-            Change::Add {
-                product,
-                quantity: quantity(units)?,
-            },
-        )
-        .await
+        self.change(&ctx, user_id, Change::Add { product, quantity: quantity(units)? }).await
     }
 
     async fn change(&self, ctx: &Context, user_id: i64, change: Change) -> Answer {
@@ -62,31 +50,16 @@ impl CartService for Api {
         let ctx = Context::of(&request);
         let GetCartRequest { user_id, fresh } = request.into_inner();
         let user = convert::user_id("user_id", user_id)?;
-        let cart = if fresh {
-            self.carts.stored(&ctx, user).await?
-        } else {
-            self.carts.shown(&ctx, user).await?
-        };
+        let cart =
+            if fresh { self.carts.stored(&ctx, user).await? } else { self.carts.shown(&ctx, user).await? };
         Ok(Response::new(cart.into()))
     }
 
     async fn update_quantity(&self, request: Request<UpdateQuantityRequest>) -> Answer {
         let ctx = Context::of(&request);
-        let UpdateQuantityRequest {
-            user_id,
-            product_id,
-            quantity: units,
-        } = request.into_inner();
+        let UpdateQuantityRequest { user_id, product_id, quantity: units } = request.into_inner();
         let product = convert::product_id("product_id", product_id)?;
-        self.change(
-            &ctx,
-            user_id,
-            Change::SetQuantity {
-                product,
-                quantity: quantity(units)?,
-            },
-        )
-        .await
+        self.change(&ctx, user_id, Change::SetQuantity { product, quantity: quantity(units)? }).await
     }
 
     async fn remove_item(&self, request: Request<RemoveItemRequest>) -> Answer {
@@ -98,8 +71,7 @@ impl CartService for Api {
 
     async fn clear_cart(&self, request: Request<ClearCartRequest>) -> Answer {
         let ctx = Context::of(&request);
-        self.change(&ctx, request.into_inner().user_id, Change::Clear)
-            .await
+        self.change(&ctx, request.into_inner().user_id, Change::Clear).await
     }
 }
 
@@ -130,13 +102,7 @@ impl From<PricedCart> for pb::Cart {
 }
 
 impl From<PricedLine> for pb::CartItem {
-    fn from(
-        PricedLine {
-            line,
-            total,
-            available,
-        }: PricedLine,
-    ) -> Self {
+    fn from(PricedLine { line, total, available }: PricedLine) -> Self {
         Self {
             product_id: line.product.get(),
             name: line.name,

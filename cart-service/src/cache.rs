@@ -32,8 +32,7 @@ pub(crate) struct Cache {
 impl Cache {
     pub(crate) fn new() -> Self {
         let weight = |cart: &Option<Arc<Cart>>| {
-            cart.as_ref()
-                .map_or(1, |cart| 1 + cart.lines.len() + cart.purchases.recent.len())
+            cart.as_ref().map_or(1, |cart| 1 + cart.lines.len() + cart.purchases.recent.len())
         };
         let entries = Entries::builder()
             .max_capacity(CAPACITY)
@@ -72,11 +71,7 @@ impl Cache {
         let newer = |there: Option<moka::Entry<UserId, Option<Arc<Cart>>>>| {
             let known = there.and_then(|entry| entry.into_value());
             let late = known.is_some_and(|known| known.version > cart.version);
-            let op = if late {
-                Op::Nop
-            } else {
-                Op::Put(Some(cart.clone()))
-            };
+            let op = if late { Op::Nop } else { Op::Put(Some(cart.clone())) };
             async { op }
         };
         self.entries.entry(cart.user).and_compute_with(newer).await;
@@ -104,18 +99,11 @@ mod tests {
     type Loaded = Result<Option<Cart>, &'static str>;
 
     fn version(version: i64) -> Cart {
-        Cart {
-            version: Version(version),
-            ..cart(1, &[(1, 1)])
-        }
+        Cart { version: Version(version), ..cart(1, &[(1, 1)]) }
     }
 
     async fn read(cache: &Cache, load: impl Future<Output = Loaded>) -> Option<i64> {
-        cache
-            .read(user(1), load)
-            .await
-            .unwrap()
-            .map(|cart| cart.version.0)
+        cache.read(user(1), load).await.unwrap().map(|cart| cart.version.0)
     }
 
     async fn must_not_load() -> Loaded {

@@ -82,11 +82,7 @@ impl TryFrom<i64> for LineQuantity {
     type Error = InvalidQuantity;
 
     fn try_from(value: i64) -> Result<Self, InvalidQuantity> {
-        if (1..=Self::MAX).contains(&value) {
-            Ok(Self(value))
-        } else {
-            Err(InvalidQuantity)
-        }
+        if (1..=Self::MAX).contains(&value) { Ok(Self(value)) } else { Err(InvalidQuantity) }
     }
 }
 
@@ -189,21 +185,9 @@ impl Cart {
         let (name, price) = (listing.name.clone(), listing.price);
         if let Some(line) = self.line(product) {
             let quantity = line.quantity.plus(quantity)?;
-            *line = Line {
-                product,
-                name,
-                price,
-                quantity,
-                added_at: line.added_at,
-            };
+            *line = Line { product, name, price, quantity, added_at: line.added_at };
         } else if self.lines.len() < MAX_LINES {
-            self.lines.push(Line {
-                product,
-                name,
-                price,
-                quantity,
-                added_at: now,
-            });
+            self.lines.push(Line { product, name, price, quantity, added_at: now });
         } else {
             return Err(Refusal::Full);
         }

@@ -25,10 +25,7 @@ mod tests;
 const ATTEMPTS: u32 = 50;
 
 /// Between attempts: about the time of a commit, so that those who met part.
-const BACKOFF: Backoff = Backoff {
-    base: Duration::from_millis(1),
-    cap: Duration::from_millis(20),
-};
+const BACKOFF: Backoff = Backoff { base: Duration::from_millis(1), cap: Duration::from_millis(20) };
 
 /// Carts removed in one transaction of a sweep: short enough not to be noticed.
 const SWEEP: u32 = 500;
@@ -67,16 +64,7 @@ enum Step {
 impl Carts {
     pub(crate) fn new(store: Arc<dyn Store>, catalogue: Catalogue, world: World) -> Self {
         let (cache, turns, writes) = (Cache::new(), Turns::new(), TaskTracker::new());
-        Self {
-            shared: Arc::new(Shared {
-                store,
-                cache,
-                catalogue,
-                world,
-                turns,
-                writes,
-            }),
-        }
+        Self { shared: Arc::new(Shared { store, cache, catalogue, world, turns, writes }) }
     }
 
     /// The cart as it is to be shown; it may be as old as the cache.
@@ -133,10 +121,7 @@ impl Carts {
         let change = Change::TakeOut(purchase);
         for attempt in 0..ATTEMPTS {
             let decide = |found: Option<&Cart>, now| {
-                Ok(Decision::of(
-                    change.apply(user, found, &Listings::default(), now)?,
-                    (),
-                ))
+                Ok(Decision::of(change.apply(user, found, &Listings::default(), now)?, ()))
             };
             match self.attempt(user, decide).await? {
                 Some(()) => return Ok(()),
@@ -150,11 +135,7 @@ impl Carts {
     pub(crate) async fn sweep(&self) -> Result<u64, store::Error> {
         let mut swept = 0;
         loop {
-            let some = self
-                .shared
-                .store
-                .sweep(self.now().before(LIFETIME), SWEEP)
-                .await?;
+            let some = self.shared.store.sweep(self.now().before(LIFETIME), SWEEP).await?;
             swept += some;
             if some < u64::from(SWEEP) {
                 return Ok(swept);

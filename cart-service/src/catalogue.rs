@@ -36,11 +36,7 @@ impl Listings {
     }
 
     fn note(&mut self, asked: BTreeSet<ProductId>, mut answer: BTreeMap<ProductId, Listing>) {
-        self.0.extend(
-            asked
-                .into_iter()
-                .map(|product| (product, answer.remove(&product))),
-        );
+        self.0.extend(asked.into_iter().map(|product| (product, answer.remove(&product))));
     }
 }
 
@@ -71,9 +67,7 @@ pub(crate) struct Catalogue {
 impl Catalogue {
     /// The catalogue at the other end of a transport.
     pub(crate) fn new(products: Transport) -> Self {
-        Self {
-            products: ProductServiceClient::new(products),
-        }
+        Self { products: ProductServiceClient::new(products) }
     }
 
     /// Adds what the catalogue says of the products to `listings`, with one call, or none when there is
@@ -106,11 +100,5 @@ impl Catalogue {
 
 fn listing(product: Product) -> Result<(ProductId, Listing), proto::Invalid> {
     let price = convert::money("price", product.price)?;
-    Ok((
-        convert::product_id("id", product.id)?,
-        Listing {
-            name: product.name,
-            price,
-        },
-    ))
+    Ok((convert::product_id("id", product.id)?, Listing { name: product.name, price }))
 }

@@ -25,19 +25,14 @@ impl Handler for CompletedCheckouts {
             return Ok(());
         }
         let completed: CheckoutCompleted = serde_json::from_slice(&event.data).map_err(unreadable)?;
-        self.carts
-            .take_out(Purchase::from(completed))
-            .await
-            .map_err(class)
+        self.carts.take_out(Purchase::from(completed)).await.map_err(class)
     }
 }
 
 /// Says where the JSON is wrong, not what it says: that may name people.
 fn unreadable(error: serde_json::Error) -> HandleError {
     let (class, line, column) = (error.classify(), error.line(), error.column());
-    HandleError::Reject(format!(
-        "unreadable JSON: {class:?} error at line {line}, column {column}"
-    ))
+    HandleError::Reject(format!("unreadable JSON: {class:?} error at line {line}, column {column}"))
 }
 
 /// Whether circumstances are to blame, which may change. Trying again is safe after any error, since a purchase
@@ -62,27 +57,16 @@ mod tests {
     #[test]
     fn only_circumstances_are_worth_another_try_for_ever() {
         let store = |error: sql::Error| class(Error::Store(error.into()));
-        assert!(matches!(
-            store(sql::Error::unavailable("busy")),
-            HandleError::Retry(_)
-        ));
-        assert!(matches!(
-            store(sql::Error::unknown("disk")),
-            HandleError::Retry(_)
-        ));
-        assert!(matches!(
-            store(sql::Error::defect("decode")),
-            HandleError::Failed(_)
-        ));
+        assert!(matches!(store(sql::Error::unavailable("busy")), HandleError::Retry(_)));
+        assert!(matches!(store(sql::Error::unknown("disk")), HandleError::Retry(_)));
+        assert!(matches!(store(sql::Error::defect("decode")), HandleError::Failed(_)));
         assert!(matches!(class(Error::Contended), HandleError::Retry(_)));
     }
 
     #[test]
     fn what_is_said_of_unreadable_json_quotes_nothing_of_it() {
         let error = serde_json::from_str::<CheckoutCompleted>(r#"{"checkout_id":"Jane Doe"}"#).unwrap_err();
-        let HandleError::Reject(reason) = unreadable(error) else {
-            panic!("it can't be understood")
-        };
+        let HandleError::Reject(reason) = unreadable(error) else { panic!("it can't be understood") };
         assert_eq!(reason, "unreadable JSON: Data error at line 1, column 25");
     }
 }

@@ -61,9 +61,7 @@ fn refused(refusal: Refusal) -> Status {
     let text = refusal.to_string();
     let (code, reason) = match refusal {
         Refusal::Quantity => {
-            return Invalid::new("quantity", InvalidQuantity)
-                .because(Reason::InvalidQuantity)
-                .into();
+            return Invalid::new("quantity", InvalidQuantity).because(Reason::InvalidQuantity).into();
         }
         Refusal::TotalOutOfRange => return Invalid::new("total", "is out of range").into(),
         Refusal::ProductNotFound(_) => (Code::NotFound, Reason::ProductNotFound),

@@ -28,13 +28,7 @@ pub(crate) fn usd(minor: i64) -> Money {
 }
 
 pub(crate) fn listing(id: i64, price: Money) -> (ProductId, Option<Listing>) {
-    (
-        product(id),
-        Some(Listing {
-            name: format!("product {id}"),
-            price,
-        }),
-    )
+    (product(id), Some(Listing { name: format!("product {id}"), price }))
 }
 
 /// A catalogue of products 1 to 200; product n costs n dollars.
@@ -56,26 +50,16 @@ pub(crate) fn cart(owner: i64, lines: &[(i64, i64)]) -> Cart {
         user: user(owner),
         version,
         lines: lines.iter().map(line).collect(),
-        purchases: Purchases {
-            floor: Version(version.0 - 1),
-            recent: Vec::new(),
-        },
+        purchases: Purchases { floor: Version(version.0 - 1), recent: Vec::new() },
         updated_at: now(),
     }
 }
 
 pub(crate) fn taken(checkout: u128, version: Version) -> Taken {
-    Taken {
-        checkout: CheckoutId(Uuid::from_u128(checkout)),
-        version,
-    }
+    Taken { checkout: CheckoutId(Uuid::from_u128(checkout)), version }
 }
 
 pub(crate) fn purchase(taken: Taken, items: &[(i64, i64)]) -> Purchase {
     let item = |(id, quantity): &(i64, i64)| (product(*id), Quantity::try_from(*quantity).unwrap());
-    Purchase {
-        user: user(1),
-        taken,
-        items: items.iter().map(item).collect(),
-    }
+    Purchase { user: user(1), taken, items: items.iter().map(item).collect() }
 }

@@ -10,7 +10,5 @@ static ALLOCATOR: platform::Allocator = platform::Allocator;
 fn main() -> ExitCode {
     let config: Config = platform::config::parse("CART");
     let log = config.log.clone();
-    platform::run("cart-service", &log, |shutdown| {
-        cart_service::run(config, shutdown)
-    })
+    platform::run("cart-service", &log, |shutdown| cart_service::run(config, shutdown))
 }

@@ -53,15 +53,10 @@ impl PricedCart {
             updated_at: cart.map(|cart| cart.updated_at),
         };
         for line in lines {
-            let offer = listings
-                .find(line.product)
-                .filter(|listing| listing.price.currency == currency);
+            let offer = listings.find(line.product).filter(|listing| listing.price.currency == currency);
             let line = PricedLine::new(line.clone(), offer).map_err(|_| Refusal::TotalOutOfRange)?;
             if line.available {
-                priced.total = priced
-                    .total
-                    .checked_add(line.total)
-                    .map_err(|_| Refusal::TotalOutOfRange)?;
+                priced.total = priced.total.checked_add(line.total).map_err(|_| Refusal::TotalOutOfRange)?;
             }
             // At most 50 lines of at most 99.
             priced.total_items += line.line.quantity.get();
@@ -78,10 +73,6 @@ impl PricedLine {
             line.price = listing.price;
         }
         let total = line.price.checked_mul(line.quantity.get())?;
-        Ok(Self {
-            line,
-            total,
-            available: offer.is_some(),
-        })
+        Ok(Self { line, total, available: offer.is_some() })
     }
 }

@@ -47,9 +47,7 @@ pub async fn open(
     log: Arc<dyn EventLog>,
     world: World,
 ) -> anyhow::Result<Service> {
-    let store = Sqlite::open(&data_dir.join("cart.db"))
-        .await
-        .context("can't open the carts")?;
+    let store = Sqlite::open(&data_dir.join("cart.db")).await.context("can't open the carts")?;
     let catalogue = Catalogue::new(peers.product);
     let carts = Carts::new(Arc::new(store), catalogue, world.clone());
     let api = Api::new(carts.clone());
@@ -58,12 +56,7 @@ pub async fn open(
         .add(AddCartItemServiceServer::new(api))
         .reflection(proto::DESCRIPTOR)
         .build();
-    Ok(Service {
-        carts,
-        server,
-        log,
-        clock: world.clock,
-    })
+    Ok(Service { carts, server, log, clock: world.clock })
 }
 
 impl Service {
@@ -77,15 +70,9 @@ impl Service {
     pub async fn work(&self, shutdown: CancellationToken) -> anyhow::Result<()> {
         let mut tasks = Tasks::new(shutdown.clone());
         tasks.spawn("purchases", purchases(self, shutdown.clone()));
-        tasks.spawn(
-            "sweeper",
-            sweeper(self.carts.clone(), self.clock.clone(), shutdown.clone()),
-        );
+        tasks.spawn("sweeper", sweeper(self.carts.clone(), self.clock.clone(), shutdown.clone()));
         let (health, clock) = (self.server.health(), self.clock.clone());
-        tasks.spawn(
-            "health",
-            platform::health::follow(health, clock, probe(self.carts.clone()), shutdown),
-        );
+        tasks.spawn("health", platform::health::follow(health, clock, probe(self.carts.clone()), shutdown));
         let outcome = tasks.join().await;
         self.carts.settle().await;
         outcome
@@ -96,20 +83,10 @@ fn purchases(
     service: &Service,
     shutdown: CancellationToken,
 ) -> impl Future<Output = anyhow::Result<()>> + Send + 'static {
-    let handler = Arc::new(CompletedCheckouts {
-        carts: service.carts.clone(),
-    });
+    let handler = Arc::new(CompletedCheckouts { carts: service.carts.clone() });
     let (log, clock) = (service.log.clone(), service.clock.clone());
     async move {
-        event_log::consume(
-            log,
-            GROUP,
-            &[proto::events::CHECKOUT_EVENTS],
-            handler,
-            clock,
-            shutdown,
-        )
-        .await
+        event_log::consume(log, GROUP, &[proto::events::CHECKOUT_EVENTS], handler, clock, shutdown).await
     }
 }
 
@@ -137,9 +114,7 @@ fn probe(carts: Carts) -> impl Fn() -> BoxFuture<'static, bool> + Send + 'static
 /// The program: listens, opens, serves until `shutdown`.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let listener = config.listen.bind().await?;
-    let peers = Peers {
-        product: Transport::connect("product", &config.product_service_addr)?,
-    };
+    let peers = Peers { product: Transport::connect("product", &config.product_service_addr)? };
     let world = World::real();
     let log =
         event_log::sqlite::Log::open(&config.data_dir.join("events.db"), Sharing::Shared, world.clone())

@@ -24,9 +24,7 @@ pub(crate) struct Turn {
 
 impl Turns {
     pub(crate) fn new() -> Self {
-        Self {
-            queues: (0..QUEUES).map(|_| Arc::new(Semaphore::new(1))).collect(),
-        }
+        Self { queues: (0..QUEUES).map(|_| Arc::new(Semaphore::new(1))).collect() }
     }
 
     pub(crate) async fn take(&self, user: UserId) -> Turn {

@@ -57,10 +57,8 @@ impl CheckoutService for Api {
         let initiated = self.initiator.initiate(&context, request).await?;
         let wait = wait.min(context.remaining().saturating_sub(ANSWER_MARGIN));
         let checkout = self.end(initiated.checkout_id, wait).await?;
-        let response = InitiateCheckoutResponse {
-            checkout: Some(render(&checkout)),
-            replayed: initiated.replayed,
-        };
+        let response =
+            InitiateCheckoutResponse { checkout: Some(render(&checkout)), replayed: initiated.replayed };
         Ok(Response::new(response))
     }
 
@@ -123,19 +121,11 @@ impl Api {
                 return Ok(None);
             };
             loop {
-                let checkout = api
-                    .store
-                    .find(id)
-                    .await
-                    .map_err(Error::from)?
-                    .ok_or(Error::NotFound(id))?;
+                let checkout = api.store.find(id).await.map_err(Error::from)?.ok_or(Error::NotFound(id))?;
                 if shown.as_ref() != Some(&checkout) {
                     let wire = render(&checkout);
-                    let next = if checkout.state.is_terminal() {
-                        None
-                    } else {
-                        Some((api, watch, Some(checkout)))
-                    };
+                    let next =
+                        if checkout.state.is_terminal() { None } else { Some((api, watch, Some(checkout))) };
                     return Ok(Some((wire, next)));
                 }
                 tokio::select! {
@@ -155,33 +145,21 @@ fn parse(request: InitiateCheckoutRequest) -> Result<(initiate::Request, Duratio
     }
     let method = request.payment_method;
     if method.len() > 100 || !method.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
-        return Err(Invalid::new(
-            "payment_method",
-            "must be a payment token such as pm_card_visa",
-        ));
+        return Err(Invalid::new("payment_method", "must be a payment token such as pm_card_visa"));
     }
     let wait = match request.wait_ms {
         None => DEFAULT_WAIT,
         Some(ms @ 0..=MAX_WAIT_MS) => Duration::from_millis(ms.unsigned_abs()),
         Some(_) => {
-            return Err(Invalid::new(
-                "wait_ms",
-                format!("must be between 0 and {MAX_WAIT_MS}"),
-            ));
+            return Err(Invalid::new("wait_ms", format!("must be between 0 and {MAX_WAIT_MS}")));
         }
     };
-    let expected_total = request
-        .expected_total
-        .map(|total| convert::money("expected_total", Some(total)))
-        .transpose()?;
+    let expected_total =
+        request.expected_total.map(|total| convert::money("expected_total", Some(total))).transpose()?;
     let request = initiate::Request {
         user_id: convert::user_id("user_id", request.user_id)?,
         idempotency_key: key,
-        payment_method: if method.is_empty() {
-            DEFAULT_PAYMENT_METHOD.to_owned()
-        } else {
-            method
-        },
+        payment_method: if method.is_empty() { DEFAULT_PAYMENT_METHOD.to_owned() } else { method },
         shipping_address: convert::address("shipping_address", request.shipping_address)?,
         expected_total,
     };
@@ -224,12 +202,7 @@ fn failure(failure: &Failure) -> wire::Failure {
         }
         Failure::CheckoutExpired | Failure::CheckoutRefused { .. } => (String::new(), Vec::new()),
     };
-    wire::Failure {
-        code: failure.code().to_owned(),
-        message: failure.message(),
-        decline_code,
-        product_ids,
-    }
+    wire::Failure { code: failure.code().to_owned(), message: failure.message(), decline_code, product_ids }
 }
 
 fn entry(entry: &TimelineEntry) -> wire::TimelineEntry {

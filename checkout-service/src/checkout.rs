@@ -78,12 +78,7 @@ pub enum Ended {
 
 impl TimelineEntry {
     fn enter(state: &State, at: Timestamp) -> Self {
-        Self {
-            state: state.name().to_owned(),
-            at,
-            attempt: 0,
-            outcome: Ended::Open,
-        }
+        Self { state: state.name().to_owned(), at, attempt: 0, outcome: Ended::Open }
     }
 }
 
@@ -228,10 +223,7 @@ impl Failure {
             Self::PaymentDeclined { decline_code } => format!("the payment was declined: {decline_code}"),
             Self::InvalidPaymentMethod => "the payment method can't be used".to_owned(),
             Self::CheckoutExpired => {
-                format!(
-                    "the checkout could not be done within {} seconds",
-                    DEADLINE.as_secs()
-                )
+                format!("the checkout could not be done within {} seconds", DEADLINE.as_secs())
             }
             Self::CheckoutRefused { .. } => "the checkout was refused".to_owned(),
         }
@@ -266,18 +258,13 @@ mod tests {
             .after(Outcome::Unknown, at(1), second)
             .after(Outcome::Done, at(2), second)
             .after(
-                Outcome::Refused(Failure::PaymentDeclined {
-                    decline_code: "card_declined".into(),
-                }),
+                Outcome::Refused(Failure::PaymentDeclined { decline_code: "card_declined".into() }),
                 at(3),
                 second,
             )
             .after(Outcome::Done, at(4), second);
-        let seen: Vec<_> = done
-            .timeline
-            .iter()
-            .map(|e| (e.state.as_str(), e.at, e.attempt, e.outcome))
-            .collect();
+        let seen: Vec<_> =
+            done.timeline.iter().map(|e| (e.state.as_str(), e.at, e.attempt, e.outcome)).collect();
         assert_eq!(
             seen,
             [
@@ -296,11 +283,7 @@ mod tests {
         let mut checkout = checkout();
         for attempt in 1..=STUCK_AFTER {
             assert!(!checkout.is_stuck());
-            checkout = checkout.after(
-                Outcome::Unknown,
-                Timestamp::from_micros(7),
-                Duration::from_micros(5),
-            );
+            checkout = checkout.after(Outcome::Unknown, Timestamp::from_micros(7), Duration::from_micros(5));
             assert_eq!(checkout.attempt(), attempt);
             assert_eq!(checkout.due_at.micros(), 12);
         }
@@ -313,16 +296,10 @@ mod tests {
         let checkout = checkout();
         assert!(!checkout.is_expired(checkout.deadline.before(Duration::from_micros(1))));
         assert!(checkout.is_expired(checkout.deadline));
-        let capturing = Checkout {
-            state: State::Capturing,
-            ..checkout.clone()
-        };
+        let capturing = Checkout { state: State::Capturing, ..checkout.clone() };
         assert!(!capturing.is_expired(checkout.deadline.after(DEADLINE)));
         let expired = checkout.after(Outcome::Expired, checkout.deadline, Duration::ZERO);
         assert_eq!(expired.state, State::Releasing(Failure::CheckoutExpired));
-        assert_eq!(
-            expired.timeline.first().map(|e| (e.attempt, e.outcome)),
-            Some((0, Ended::Expired))
-        );
+        assert_eq!(expired.timeline.first().map(|e| (e.attempt, e.outcome)), Some((0, Ended::Expired)));
     }
 }

@@ -48,11 +48,7 @@ impl From<Error> for Status {
                 Rejection::new(Code::FailedPrecondition, Reason::CartEmpty, text).into_status()
             }
             Error::Unavailable(products) => {
-                let ids = products
-                    .iter()
-                    .map(ToString::to_string)
-                    .collect::<Vec<_>>()
-                    .join(",");
+                let ids = products.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
                 let text = format!(
                     "no longer for sale, take it out of the cart: product {}",
                     ids.replace(',', ", ")

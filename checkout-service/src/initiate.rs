@@ -89,10 +89,7 @@ impl Initiator {
     }
 
     async fn replay(&self, request: &Request, fingerprint: &str) -> Result<Option<Initiated>, Error> {
-        let used = self
-            .store
-            .key_use(request.user_id, &request.idempotency_key)
-            .await?;
+        let used = self.store.key_use(request.user_id, &request.idempotency_key).await?;
         used.map(|used| repeated(used, fingerprint)).transpose()
     }
 
@@ -113,10 +110,7 @@ impl Initiator {
             fingerprint: fingerprint.to_owned(),
         };
         match self.executor.accept(checkout, key, bought_version).await? {
-            Accepted::New => Ok(Initiated {
-                checkout_id: id,
-                replayed: false,
-            }),
+            Accepted::New => Ok(Initiated { checkout_id: id, replayed: false }),
             Accepted::Repeated(used) => repeated(used, fingerprint),
             Accepted::InProgress(other) => Err(Error::InProgress(other)),
         }
@@ -124,25 +118,17 @@ impl Initiator {
 
     /// The cart as its store has it, priced by the catalogue within this call.
     async fn cart(&self, context: &Context, user_id: UserId) -> Result<Cart, Error> {
-        let request = GetCartRequest {
-            user_id: user_id.get(),
-            fresh: true,
-        };
+        let request = GetCartRequest { user_id: user_id.get(), fresh: true };
         let reply = CartServiceClient::new(self.cart.clone())
             .get_cart(context.within(CART_TIMEOUT).request(request))
             .await;
-        Ok(reply
-            .map_err(|status| Error::Cart(Box::new(status)))?
-            .into_inner())
+        Ok(reply.map_err(|status| Error::Cart(Box::new(status)))?.into_inner())
     }
 }
 
 fn repeated(used: KeyUse, fingerprint: &str) -> Result<Initiated, Error> {
     if used.fingerprint == fingerprint {
-        Ok(Initiated {
-            checkout_id: used.checkout_id,
-            replayed: true,
-        })
+        Ok(Initiated { checkout_id: used.checkout_id, replayed: true })
     } else {
         Err(Error::KeyReused)
     }
@@ -155,9 +141,7 @@ fn purchase(cart: Cart, request: &Request) -> Result<Purchase, Error> {
         return Err(Error::CartEmpty);
     }
     let gone = cart.items.iter().filter(|item| !item.available);
-    let gone: Vec<ProductId> = gone
-        .filter_map(|item| ProductId::try_from(item.product_id).ok())
-        .collect();
+    let gone: Vec<ProductId> = gone.filter_map(|item| ProductId::try_from(item.product_id).ok()).collect();
     if !gone.is_empty() {
         return Err(Error::Unavailable(gone));
     }

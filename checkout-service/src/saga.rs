@@ -27,10 +27,7 @@ use state::Outcome;
 use steps::{CALL_TIMEOUT, Participants};
 
 /// Between two attempts at a call.
-const BACKOFF: Backoff = Backoff {
-    base: Duration::from_millis(100),
-    cap: Duration::from_secs(10),
-};
+const BACKOFF: Backoff = Backoff { base: Duration::from_millis(100), cap: Duration::from_secs(10) };
 
 /// Checkouts taken over at the same time; the others wait for their turn in the store.
 const RECOVERIES: usize = 256;
@@ -76,9 +73,7 @@ impl Executor {
             outbox: Arc::new(Notify::new()),
             stopping: CancellationToken::new(),
         };
-        Self {
-            inner: Arc::new(inner),
-        }
+        Self { inner: Arc::new(inner) }
     }
 
     /// Wakes the relay: notified whenever an event was written.
@@ -99,22 +94,14 @@ impl Executor {
     ) -> Result<Accepted, store::Error> {
         let this = self.clone();
         let accepting = self.inner.tasks.spawn(async move {
-            let accepted = this
-                .inner
-                .store
-                .accept(&checkout, &key, bought_version, this.inner.owner)
-                .await?;
+            let accepted = this.inner.store.accept(&checkout, &key, bought_version, this.inner.owner).await?;
             if accepted == Accepted::New {
                 let driver = this.clone();
-                this.inner
-                    .tasks
-                    .spawn(async move { driver.drive(checkout).await });
+                this.inner.tasks.spawn(async move { driver.drive(checkout).await });
             }
             Ok(accepted)
         });
-        accepting
-            .await
-            .unwrap_or_else(|error| Err(store::Error::unknown(error)))
+        accepting.await.unwrap_or_else(|error| Err(store::Error::unknown(error)))
     }
 
     /// The timer: takes what is due and in nobody's hands, after a crash, a lost lease or a repeat, until
@@ -182,11 +169,7 @@ impl Executor {
             let event = after.ending().map(|ending| self.event(&after, &ending));
             let is_repeat = after.state == checkout.state;
             let stops = is_repeat || inner.stopping.is_cancelled();
-            let lease = if stops || after.state.is_terminal() {
-                Lease::Return
-            } else {
-                Lease::Keep
-            };
+            let lease = if stops || after.state.is_terminal() { Lease::Return } else { Lease::Keep };
             match inner.store.save(&checkout, &after, event, lease).await {
                 Ok(Held::Yes) => {}
                 Ok(Held::Lost) => {

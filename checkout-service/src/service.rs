@@ -57,10 +57,7 @@ impl Service {
     /// The service on a store that is open already.
     pub fn new(store: Arc<dyn Store>, peers: Peers, log: Arc<dyn EventLog>, world: World) -> Self {
         let watchers = Watchers::default();
-        let participants = Participants {
-            inventory: peers.inventory,
-            payment: peers.payment,
-        };
+        let participants = Participants { inventory: peers.inventory, payment: peers.payment };
         let executor = Executor::new(store.clone(), participants, watchers.clone(), world.clone());
         let initiator = Initiator {
             store: store.clone(),
@@ -68,23 +65,13 @@ impl Service {
             cart: peers.cart,
             world: world.clone(),
         };
-        let api = Api {
-            initiator: Arc::new(initiator),
-            store: store.clone(),
-            watchers,
-            world: world.clone(),
-        };
+        let api =
+            Api { initiator: Arc::new(initiator), store: store.clone(), watchers, world: world.clone() };
         let server = grpc::server("checkout", world.ids.clone())
             .add(CheckoutServiceServer::new(api))
             .reflection(proto::DESCRIPTOR)
             .build();
-        Self {
-            store,
-            executor,
-            log,
-            server,
-            world,
-        }
+        Self { store, executor, log, server, world }
     }
 
     /// The server value, for a listener and for callers in this process.
@@ -99,30 +86,18 @@ impl Service {
     pub async fn work(&self, shutdown: CancellationToken) -> anyhow::Result<()> {
         let clock = &self.world.clock;
         let mut tasks = Tasks::new(shutdown.clone());
-        tasks.spawn(
-            "checkout recovery",
-            self.executor.clone().recover(shutdown.clone()),
-        );
+        tasks.spawn("checkout recovery", self.executor.clone().recover(shutdown.clone()));
         let wake = self.executor.outbox();
         tasks.spawn(
             "checkout relay",
-            event_log::relay(
-                self.store.clone(),
-                self.log.clone(),
-                wake,
-                clock.clone(),
-                shutdown.clone(),
-            ),
+            event_log::relay(self.store.clone(), self.log.clone(), wake, clock.clone(), shutdown.clone()),
         );
         let (store, log) = (self.store.clone(), self.log.clone());
         let probe = move || {
             let (store, log) = (store.clone(), log.clone());
             async move { store.ping().await.is_ok() && log.ping().await.is_ok() }.boxed()
         };
-        tasks.spawn(
-            "checkout health",
-            health::follow(self.server.health(), clock.clone(), probe, shutdown),
-        );
+        tasks.spawn("checkout health", health::follow(self.server.health(), clock.clone(), probe, shutdown));
         tasks.join().await
     }
 }

@@ -16,35 +16,20 @@ impl Watchers {
     /// Begins to wait: a change after this call is not missed. Look at the store after it, not before.
     pub fn watch(&self, id: CheckoutId) -> Watch {
         let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
-        let receiver = changes
-            .entry(id)
-            .or_insert_with(|| watch::Sender::new(()))
-            .subscribe();
-        Watch {
-            id,
-            receiver: Some(receiver),
-            watchers: self.clone(),
-        }
+        let receiver = changes.entry(id).or_insert_with(|| watch::Sender::new(())).subscribe();
+        Watch { id, receiver: Some(receiver), watchers: self.clone() }
     }
 
     /// Wakes who waits for a checkout.
     pub fn changed(&self, id: CheckoutId) {
-        if let Some(sender) = self
-            .changes
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&id)
-        {
+        if let Some(sender) = self.changes.lock().unwrap_or_else(PoisonError::into_inner).get(&id) {
             sender.send_replace(());
         }
     }
 
     fn forget(&self, id: CheckoutId) {
         let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
-        if changes
-            .get(&id)
-            .is_some_and(|sender| sender.receiver_count() == 0)
-        {
+        if changes.get(&id).is_some_and(|sender| sender.receiver_count() == 0) {
             changes.remove(&id);
         }
     }

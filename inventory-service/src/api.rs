@@ -37,19 +37,12 @@ impl Api {
 
     async fn adjust(&self, request: pb::SetStockRequest) -> Result<pb::Stock, Error> {
         let (product_id, on_hand) = wire::on_hand(&request)?;
-        let stock = self
-            .store
-            .set_on_hand(product_id, on_hand, self.clock.now())
-            .await??;
+        let stock = self.store.set_on_hand(product_id, on_hand, self.clock.now()).await??;
         Ok(stock.into())
     }
 
     async fn movements(&self, request: pb::ListMovementsRequest) -> Result<pb::ListMovementsResponse, Error> {
-        let wire::Page {
-            product_id,
-            size,
-            before,
-        } = request.try_into()?;
+        let wire::Page { product_id, size, before } = request.try_into()?;
         // One more than the page tells whether there is a next one.
         let mut movements = self.store.movements(product_id, before, size.get() + 1).await?;
         let more = movements.len() > size.get();
@@ -59,10 +52,7 @@ impl Api {
             _ => String::new(),
         };
         let movements = movements.into_iter().map(Into::into).collect();
-        Ok(pb::ListMovementsResponse {
-            movements,
-            next_page_token,
-        })
+        Ok(pb::ListMovementsResponse { movements, next_page_token })
     }
 }
 
@@ -78,27 +68,21 @@ impl InventoryService for Api {
     ) -> Result<Response<pb::Reservation>, Status> {
         let request = request.into_inner();
         let lines = wire::lines(&request.lines).map_err(Error::from)?;
-        Ok(self
-            .apply(&request.reservation_id, Command::Reserve(lines))
-            .await?)
+        Ok(self.apply(&request.reservation_id, Command::Reserve(lines)).await?)
     }
 
     async fn confirm(
         &self,
         request: Request<pb::ConfirmRequest>,
     ) -> Result<Response<pb::Reservation>, Status> {
-        Ok(self
-            .apply(&request.get_ref().reservation_id, Command::Confirm)
-            .await?)
+        Ok(self.apply(&request.get_ref().reservation_id, Command::Confirm).await?)
     }
 
     async fn release(
         &self,
         request: Request<pb::ReleaseRequest>,
     ) -> Result<Response<pb::Reservation>, Status> {
-        Ok(self
-            .apply(&request.get_ref().reservation_id, Command::Release)
-            .await?)
+        Ok(self.apply(&request.get_ref().reservation_id, Command::Release).await?)
     }
 
     async fn set_stock(&self, request: Request<pb::SetStockRequest>) -> Result<Response<pb::Stock>, Status> {

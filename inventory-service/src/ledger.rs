@@ -38,14 +38,8 @@ pub struct Effect {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
-        Self::Adjust,
-        Self::Reserve,
-        Self::Commit,
-        Self::Release,
-        Self::Expire,
-        Self::Restock,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Adjust, Self::Reserve, Self::Commit, Self::Release, Self::Expire, Self::Restock];
 
     /// The only place that says what a movement does; both the adapters and [`replay`] go by it.
     pub const fn effect(self) -> Effect {
@@ -56,11 +50,7 @@ impl Kind {
             Self::Release | Self::Expire => (1, -1, 0),
             Self::Restock => (1, 0, -1),
         };
-        Effect {
-            available,
-            held,
-            sold,
-        }
+        Effect { available, held, sold }
     }
 
     /// The kind as it is stored.
@@ -192,10 +182,7 @@ impl Snapshot {
             match replay(product_id, movements) {
                 Ok(replayed) if replayed == stock => {}
                 Ok(replayed) => violations.push(Violation::NotReplayed { stock, replayed }),
-                Err(movement) => violations.push(Violation::Impossible {
-                    product_id,
-                    movement: movement.id,
-                }),
+                Err(movement) => violations.push(Violation::Impossible { product_id, movement: movement.id }),
             }
         }
         violations.extend(ledger.into_keys().map(Violation::NoStock));
@@ -242,19 +229,14 @@ impl Snapshot {
                 continue;
             };
             let effect = movement.kind.effect();
-            let rest = unexplained
-                .entry((reservation_id, movement.product_id))
-                .or_default();
+            let rest = unexplained.entry((reservation_id, movement.product_id)).or_default();
             rest.0 -= effect.held * movement.quantity;
             rest.1 -= effect.sold * movement.quantity;
         }
         unexplained
             .into_iter()
             .filter(|(_, rest)| *rest != (0, 0))
-            .map(|((reservation_id, product_id), _)| Violation::NotExplained {
-                reservation_id,
-                product_id,
-            })
+            .map(|((reservation_id, product_id), _)| Violation::NotExplained { reservation_id, product_id })
             .collect()
     }
 }

@@ -133,10 +133,7 @@ pub struct Transition {
 impl Transition {
     fn settled(self) -> Settled {
         let reply = Ok(self.to.clone());
-        Settled {
-            write: Some(self),
-            reply,
-        }
+        Settled { write: Some(self), reply }
     }
 }
 
@@ -170,20 +167,12 @@ impl Taking {
         let write = match self.otherwise {
             Shortage::Rejects => Some(Transition {
                 from: None,
-                to: Reservation {
-                    state: State::Rejected {
-                        lacking: lacking.clone(),
-                    },
-                    ..self.taken.to
-                },
+                to: Reservation { state: State::Rejected { lacking: lacking.clone() }, ..self.taken.to },
                 movements: &[],
             }),
             Shortage::ChangesNothing => None,
         };
-        Settled {
-            write,
-            reply: Err(Refusal::InsufficientStock(lacking)),
-        }
+        Settled { write, reply: Err(Refusal::InsufficientStock(lacking)) }
     }
 }
 
@@ -205,17 +194,9 @@ pub fn decide(
 fn reserve(id: ReservationId, existing: Option<Reservation>, lines: Lines, now: Timestamp) -> Decision {
     let Some(existing) = existing else {
         let until = now.after(HOLD);
-        let held = Reservation {
-            id,
-            lines,
-            state: State::Held { until },
-        };
+        let held = Reservation { id, lines, state: State::Held { until } };
         return Decision::Take(Taking {
-            taken: Transition {
-                from: None,
-                to: held,
-                movements: &[Kind::Reserve],
-            },
+            taken: Transition { from: None, to: held, movements: &[Kind::Reserve] },
             otherwise: Shortage::Rejects,
         });
     };
@@ -248,16 +229,8 @@ fn confirm(existing: Option<Reservation>) -> Decision {
 
 fn release(id: ReservationId, existing: Option<Reservation>) -> Decision {
     let Some(existing) = existing else {
-        let tombstone = Reservation {
-            id,
-            lines: Lines::default(),
-            state: State::Released,
-        };
-        let transition = Transition {
-            from: None,
-            to: tombstone,
-            movements: &[],
-        };
+        let tombstone = Reservation { id, lines: Lines::default(), state: State::Released };
+        let transition = Transition { from: None, to: tombstone, movements: &[] };
         return Decision::Settled(transition.settled());
     };
     match existing.state {
@@ -294,11 +267,7 @@ fn write(existing: Reservation, to: State, movements: &'static [Kind]) -> Decisi
 
 fn transition(existing: Reservation, to: State, movements: &'static [Kind]) -> Transition {
     let Reservation { id, lines, state } = existing;
-    Transition {
-        from: Some(state),
-        to: Reservation { id, lines, state: to },
-        movements,
-    }
+    Transition { from: Some(state), to: Reservation { id, lines, state: to }, movements }
 }
 
 #[cfg(test)]

@@ -28,10 +28,7 @@ pub struct Service {
 /// When the file is in use, newer than this program, or can't be opened.
 pub async fn open(path: &Path, world: World) -> anyhow::Result<Service> {
     let store: Arc<dyn Store> = Arc::new(Sqlite::open(path).await?);
-    let api = Api {
-        store: store.clone(),
-        clock: world.clock.clone(),
-    };
+    let api = Api { store: store.clone(), clock: world.clock.clone() };
     let grpc = grpc::server("inventory", world.ids.clone())
         .add(InventoryServiceServer::new(api))
         .reflection(proto::DESCRIPTOR)
@@ -58,19 +55,13 @@ impl Service {
     pub async fn work(&self, shutdown: CancellationToken) -> anyhow::Result<()> {
         let mut tasks = Tasks::new(shutdown.clone());
         let clock = &self.world.clock;
-        tasks.spawn(
-            "sweeper",
-            sweeper::run(self.store.clone(), clock.clone(), shutdown.clone()),
-        );
+        tasks.spawn("sweeper", sweeper::run(self.store.clone(), clock.clone(), shutdown.clone()));
         let store = self.store.clone();
         let probe = move || {
             let store = store.clone();
             async move { store.ping().await.is_ok() }.boxed()
         };
-        tasks.spawn(
-            "health",
-            health::follow(self.grpc.health(), clock.clone(), probe, shutdown),
-        );
+        tasks.spawn("health", health::follow(self.grpc.health(), clock.clone(), probe, shutdown));
         tasks.join().await
     }
 }

@@ -35,12 +35,7 @@ pub struct BelowHeld {
 impl Stock {
     /// Nothing of a product.
     pub const fn none(product_id: ProductId) -> Self {
-        Self {
-            product_id,
-            available: 0,
-            held: 0,
-            sold: 0,
-        }
+        Self { product_id, available: 0, held: 0, sold: 0 }
     }
 
     /// Units in the house: what is free and what is held.
@@ -51,10 +46,7 @@ impl Stock {
     /// The adjustment, in units, that makes `on_hand` true.
     pub fn adjustment_to(&self, on_hand: OnHand) -> Result<i64, BelowHeld> {
         if on_hand.get() < self.held {
-            return Err(BelowHeld {
-                product_id: self.product_id,
-                held: self.held,
-            });
+            return Err(BelowHeld { product_id: self.product_id, held: self.held });
         }
         Ok(on_hand.get() - self.on_hand())
     }
@@ -99,11 +91,7 @@ impl TryFrom<i64> for OnHand {
     type Error = InvalidOnHand;
 
     fn try_from(units: i64) -> Result<Self, InvalidOnHand> {
-        if (0..=Self::MAX).contains(&units) {
-            Ok(Self(units))
-        } else {
-            Err(InvalidOnHand)
-        }
+        if (0..=Self::MAX).contains(&units) { Ok(Self(units)) } else { Err(InvalidOnHand) }
     }
 }
 
@@ -112,12 +100,7 @@ mod tests {
     use super::*;
 
     fn laptops(available: i64, held: i64, sold: i64) -> Stock {
-        Stock {
-            product_id: ProductId::try_from(1).unwrap(),
-            available,
-            held,
-            sold,
-        }
+        Stock { product_id: ProductId::try_from(1).unwrap(), available, held, sold }
     }
 
     fn on_hand(units: i64) -> OnHand {
@@ -131,10 +114,7 @@ mod tests {
         assert_eq!(stock.adjustment_to(on_hand(8)), Ok(0));
         assert_eq!(stock.adjustment_to(on_hand(3)), Ok(-5));
         let refusal = stock.adjustment_to(on_hand(2)).unwrap_err();
-        assert_eq!(
-            refusal.to_string(),
-            "3 of product 1 are held by reservations: on hand can't be less"
-        );
+        assert_eq!(refusal.to_string(), "3 of product 1 are held by reservations: on hand can't be less");
     }
 
     #[test]

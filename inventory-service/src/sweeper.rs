@@ -16,10 +16,7 @@ use crate::store::Store;
 const BATCH: u32 = 50;
 
 /// Between attempts while the store fails.
-const BACKOFF: Backoff = Backoff {
-    base: Duration::from_millis(100),
-    cap: Duration::from_secs(10),
-};
+const BACKOFF: Backoff = Backoff { base: Duration::from_millis(100), cap: Duration::from_secs(10) };
 
 /// Sweeps, and sleeps until the next hold ends, until `shutdown`. A failing store is tried again for ever.
 pub(crate) async fn run(

@@ -27,13 +27,7 @@ pub(crate) fn created(order: &Order, origin: Origin) -> Event {
         total: order.purchase.total,
         created_at: order.created_at,
     };
-    event(
-        OrderCreated::TYPE,
-        order.purchase.user_id,
-        order.created_at,
-        &data,
-        origin,
-    )
+    event(OrderCreated::TYPE, order.purchase.user_id, order.created_at, &data, origin)
 }
 
 /// An order took a step.
@@ -56,8 +50,6 @@ fn event(kind: &str, user_id: UserId, time: Timestamp, data: &impl Serialize, or
         key: user_id.to_string(),
         time,
         traceparent: origin.traceparent,
-        data: serde_json::to_vec(data)
-            .expect("names, numbers and texts are JSON")
-            .into(),
+        data: serde_json::to_vec(data).expect("names, numbers and texts are JSON").into(),
     }
 }

@@ -47,10 +47,7 @@ impl OrdersService for Api {
         let page = self.orders.page(user, status, after, size).await?;
         Ok(Response::new(ListOrdersResponse {
             orders: page.orders.into_iter().map(WireOrder::from).collect(),
-            next_page_token: page
-                .next
-                .map(|next| Cursor::seal(next, user, status))
-                .unwrap_or_default(),
+            next_page_token: page.next.map(|next| Cursor::seal(next, user, status)).unwrap_or_default(),
         }))
     }
 
@@ -96,10 +93,7 @@ impl Cursor {
             return Err(Invalid::new("page_token", InvalidPage::Token));
         }
         let created_at = Timestamp::from_micros(cursor.created_at_micros);
-        Ok(Some(Position {
-            created_at,
-            id: cursor.id,
-        }))
+        Ok(Some(Position { created_at, id: cursor.id }))
     }
 }
 

@@ -57,17 +57,8 @@ mod tests {
 
     #[test]
     fn only_the_circumstances_of_the_store_are_worth_another_try() {
-        assert!(matches!(
-            class(sql::Error::unavailable("busy")),
-            HandleError::Retry(_)
-        ));
-        assert!(matches!(
-            class(sql::Error::unknown("disk")),
-            HandleError::Retry(_)
-        ));
-        assert!(matches!(
-            class(sql::Error::defect("decode")),
-            HandleError::Failed(_)
-        ));
+        assert!(matches!(class(sql::Error::unavailable("busy")), HandleError::Retry(_)));
+        assert!(matches!(class(sql::Error::unknown("disk")), HandleError::Retry(_)));
+        assert!(matches!(class(sql::Error::defect("decode")), HandleError::Failed(_)));
     }
 }

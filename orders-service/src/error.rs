@@ -62,12 +62,7 @@ mod tests {
                 Some(Reason::InvalidArgument),
                 "status is odd",
             ),
-            (
-                Error::NotFound,
-                Code::NotFound,
-                Some(Reason::OrderNotFound),
-                "no such order",
-            ),
+            (Error::NotFound, Code::NotFound, Some(Reason::OrderNotFound), "no such order"),
             (
                 transition.into(),
                 Code::FailedPrecondition,
@@ -80,18 +75,8 @@ mod tests {
                 None,
                 "the orders can't be reached",
             ),
-            (
-                sql::Error::unknown("secret").into(),
-                Code::Unavailable,
-                None,
-                "the orders can't be reached",
-            ),
-            (
-                sql::Error::defect("secret").into(),
-                Code::Internal,
-                None,
-                "internal error",
-            ),
+            (sql::Error::unknown("secret").into(), Code::Unavailable, None, "the orders can't be reached"),
+            (sql::Error::defect("secret").into(), Code::Internal, None, "internal error"),
         ];
         for (error, code, reason, message) in answers {
             let status = Status::from(error);

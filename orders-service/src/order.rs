@@ -93,16 +93,10 @@ impl TryFrom<CheckoutCompleted> for Purchase {
         if event.items.is_empty() {
             return Err(Implausible::Empty);
         }
-        let lines: Vec<Line> = event
-            .items
-            .into_iter()
-            .map(Line::try_from)
-            .collect::<Result<_, _>>()?;
+        let lines: Vec<Line> = event.items.into_iter().map(Line::try_from).collect::<Result<_, _>>()?;
         let sum = lines
             .iter()
-            .try_fold(Money::zero(event.total.currency), |sum, line| {
-                sum.checked_add(line.line_total)
-            });
+            .try_fold(Money::zero(event.total.currency), |sum, line| sum.checked_add(line.line_total));
         if sum != Ok(event.total) {
             return Err(Implausible::Total);
         }
@@ -195,11 +189,7 @@ pub struct InvalidTransition {
 
 /// Allows the one step from `from`, and nothing else: no step back, over another, or on the spot.
 pub fn advance(from: Status, to: Status) -> Result<(), InvalidTransition> {
-    if from.next() == Some(to) {
-        Ok(())
-    } else {
-        Err(InvalidTransition { from, to })
-    }
+    if from.next() == Some(to) { Ok(()) } else { Err(InvalidTransition { from, to }) }
 }
 
 #[cfg(test)]
@@ -213,18 +203,10 @@ mod tests {
     #[test]
     fn the_lifecycle_goes_one_step_at_a_time() {
         use Status::{Confirmed, Delivered, Processing, Shipped};
-        let allowed = [
-            (Confirmed, Processing),
-            (Processing, Shipped),
-            (Shipped, Delivered),
-        ];
+        let allowed = [(Confirmed, Processing), (Processing, Shipped), (Shipped, Delivered)];
         for from in Status::ALL {
             for to in Status::ALL {
-                assert_eq!(
-                    advance(from, to).is_ok(),
-                    allowed.contains(&(from, to)),
-                    "{from} -> {to}"
-                );
+                assert_eq!(advance(from, to).is_ok(), allowed.contains(&(from, to)), "{from} -> {to}");
             }
         }
         assert_eq!(
@@ -263,24 +245,12 @@ mod tests {
         };
         let laptop = ProductId::try_from(1).unwrap();
         let yen: Currency = "JPY".parse().unwrap();
-        assert_eq!(
-            refusal(|e| e.order_id = OrderId(e.checkout_id.0)),
-            Implausible::OrderId
-        );
+        assert_eq!(refusal(|e| e.order_id = OrderId(e.checkout_id.0)), Implausible::OrderId);
         assert_eq!(refusal(|e| e.items.clear()), Implausible::Empty);
         assert_eq!(refusal(|e| e.total.minor += 1), Implausible::Total);
-        assert_eq!(
-            refusal(|e| e.items[0].line_total.minor -= 1),
-            Implausible::Line(laptop)
-        );
-        assert_eq!(
-            refusal(|e| e.items[0].unit_price.minor = i64::MAX),
-            Implausible::Line(laptop)
-        );
-        assert_eq!(
-            refusal(|e| e.items[0].unit_price.minor = -1),
-            Implausible::Price(laptop)
-        );
+        assert_eq!(refusal(|e| e.items[0].line_total.minor -= 1), Implausible::Line(laptop));
+        assert_eq!(refusal(|e| e.items[0].unit_price.minor = i64::MAX), Implausible::Line(laptop));
+        assert_eq!(refusal(|e| e.items[0].unit_price.minor = -1), Implausible::Price(laptop));
         let mut event = fixtures::completed(1, 7);
         event.items[0].unit_price.currency = yen;
         event.items[0].line_total.currency = yen;

@@ -65,10 +65,7 @@ impl Orders {
         let more = orders.len() > size.get();
         orders.truncate(size.get());
         let last = orders.last().filter(|_| more);
-        let next = last.map(|last| Position {
-            created_at: last.created_at,
-            id: last.id,
-        });
+        let next = last.map(|last| Position { created_at: last.created_at, id: last.id });
         Ok(Page { orders, next })
     }
 
@@ -85,30 +82,18 @@ impl Orders {
             advance(order.status, to)?;
             // A clock that was set back does not make an order younger than it is.
             let at = self.world.clock.now().max(order.updated_at);
-            let step = Step {
-                id,
-                from: order.status,
-                to,
-                at,
-            };
+            let step = Step { id, from: order.status, to, at };
             let origin = self.origin(Some(traceparent.clone()));
             let announcement = announcement::status_changed(order.purchase.user_id, step, origin);
             if self.store.change_status(step, announcement).await? {
                 self.changed.notify_one();
                 tracing::info!(order_id = %id, from = %step.from, to = %to, "order status changed");
-                return Ok(Order {
-                    status: to,
-                    updated_at: at,
-                    ..order
-                });
+                return Ok(Order { status: to, updated_at: at, ..order });
             }
         }
     }
 
     fn origin(&self, traceparent: Option<String>) -> Origin {
-        Origin {
-            id: self.world.ids.next(),
-            traceparent,
-        }
+        Origin { id: self.world.ids.next(), traceparent }
     }
 }

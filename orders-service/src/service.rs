@@ -31,14 +31,8 @@ pub struct Service {
 /// where checkouts are told of, and orders are.
 pub async fn open(orders: &Path, log: Arc<dyn EventLog>, world: World) -> anyhow::Result<Service> {
     let store: Arc<dyn Store> = Arc::new(Sqlite::open(orders).await?);
-    let orders = Orders {
-        store,
-        world: world.clone(),
-        changed: Arc::new(Notify::new()),
-    };
-    let api = Api {
-        orders: orders.clone(),
-    };
+    let orders = Orders { store, world: world.clone(), changed: Arc::new(Notify::new()) };
+    let api = Api { orders: orders.clone() };
     let server = grpc::server("orders", world.ids)
         .add(OrdersServiceServer::new(api))
         .reflection(proto::DESCRIPTOR)
@@ -59,16 +53,10 @@ impl Service {
 
     /// Makes orders of what the log tells, tells the log of them, and watches the store, until `shutdown`.
     pub async fn work(&self, shutdown: CancellationToken) -> anyhow::Result<()> {
-        let Orders {
-            store,
-            world,
-            changed,
-        } = self.orders.clone();
+        let Orders { store, world, changed } = self.orders.clone();
         let clock = world.clock;
         let outbox: Arc<dyn Outbox> = store.clone();
-        let handler = Arc::new(CompletedCheckouts {
-            orders: self.orders.clone(),
-        });
+        let handler = Arc::new(CompletedCheckouts { orders: self.orders.clone() });
         // Serving a call needs the store alone; while the log is away, events wait on either side of it.
         let probe = move || {
             let store = store.clone();
@@ -91,10 +79,7 @@ impl Service {
             "relay",
             event_log::relay(outbox, self.log.clone(), changed, clock.clone(), shutdown.clone()),
         );
-        tasks.spawn(
-            "health",
-            health::follow(self.server.health(), clock, probe, shutdown),
-        );
+        tasks.spawn("health", health::follow(self.server.health(), clock, probe, shutdown));
         tasks.join().await
     }
 }

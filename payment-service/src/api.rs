@@ -28,19 +28,11 @@ impl PaymentService for Api {
     }
 
     async fn capture(&self, request: Request<CaptureRequest>) -> Reply {
-        render(
-            self.cashier
-                .capture(checkout_id(&request.into_inner().checkout_id)?)
-                .await?,
-        )
+        render(self.cashier.capture(checkout_id(&request.into_inner().checkout_id)?).await?)
     }
 
     async fn void(&self, request: Request<VoidRequest>) -> Reply {
-        render(
-            self.cashier
-                .void(checkout_id(&request.into_inner().checkout_id)?)
-                .await?,
-        )
+        render(self.cashier.void(checkout_id(&request.into_inner().checkout_id)?).await?)
     }
 
     async fn charge(&self, request: Request<AuthorizeRequest>) -> Reply {
@@ -49,19 +41,11 @@ impl PaymentService for Api {
     }
 
     async fn refund(&self, request: Request<RefundRequest>) -> Reply {
-        render(
-            self.cashier
-                .refund(checkout_id(&request.into_inner().checkout_id)?)
-                .await?,
-        )
+        render(self.cashier.refund(checkout_id(&request.into_inner().checkout_id)?).await?)
     }
 
     async fn get_payment(&self, request: Request<GetPaymentRequest>) -> Reply {
-        render(
-            self.cashier
-                .find(checkout_id(&request.into_inner().checkout_id)?)
-                .await?,
-        )
+        render(self.cashier.find(checkout_id(&request.into_inner().checkout_id)?).await?)
     }
 }
 
@@ -77,14 +61,7 @@ impl Api {
             .cashier
             .method(&request.payment_method)
             .map_err(|error| Invalid::new("payment_method", error))?;
-        Ok((
-            checkout_id,
-            Terms {
-                user_id,
-                amount,
-                method,
-            },
-        ))
+        Ok((checkout_id, Terms { user_id, amount, method }))
     }
 }
 

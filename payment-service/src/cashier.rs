@@ -28,11 +28,7 @@ pub struct Cashier {
 impl Cashier {
     /// A cashier with this book and this provider.
     pub fn new(store: Arc<dyn Store>, provider: Arc<dyn Provider>, world: World) -> Self {
-        Self {
-            store,
-            provider,
-            world,
-        }
+        Self { store, provider, world }
     }
 
     /// Reads a payment method.
@@ -112,11 +108,7 @@ impl Cashier {
         for _ in 0..ROUNDS {
             payment = match payment::decide(&payment, command)? {
                 Step::Answer => return Ok(payment),
-                Step::Intend(intent) => {
-                    self.store
-                        .advance(&payment, intent, self.world.clock.now())
-                        .await?
-                }
+                Step::Intend(intent) => self.store.advance(&payment, intent, self.world.clock.now()).await?,
                 Step::Ask(call) => {
                     let standing = self.ask(checkout_id, call).await?;
                     self.settle(payment, standing).await?
@@ -130,14 +122,7 @@ impl Cashier {
         let (terms, status) = payment::begin(command)?;
         let now = self.world.clock.now();
         let id = PaymentId(self.world.ids.next());
-        let payment = Payment {
-            id,
-            checkout_id,
-            terms,
-            status,
-            created_at: now,
-            updated_at: now,
-        };
+        let payment = Payment { id, checkout_id, terms, status, created_at: now, updated_at: now };
         Ok(self.store.begin(payment).await?)
     }
 

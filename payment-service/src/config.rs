@@ -71,10 +71,7 @@ impl TryFrom<&Data> for Files {
     type Error = Error;
 
     fn try_from(data: &Data) -> Result<Self, Error> {
-        Ok(Self {
-            payments: data.file("payment")?,
-            provider: data.data_dir.join("provider.db"),
-        })
+        Ok(Self { payments: data.file("payment")?, provider: data.data_dir.join("provider.db") })
     }
 }
 
@@ -91,17 +88,8 @@ mod tests {
     fn starts_without_any_setting() {
         let config = with("", "").unwrap();
         assert_eq!(config.listen.grpc_port, 50054);
-        assert_eq!(
-            Habits::from(&config.settings),
-            Habits {
-                success_rate: 1.0,
-                delay: Duration::ZERO
-            }
-        );
-        let files = Files {
-            payments: "./data/payment.db".into(),
-            provider: "./data/provider.db".into(),
-        };
+        assert_eq!(Habits::from(&config.settings), Habits { success_rate: 1.0, delay: Duration::ZERO });
+        let files = Files { payments: "./data/payment.db".into(), provider: "./data/provider.db".into() };
         assert_eq!(Files::try_from(&config.data).unwrap(), files);
     }
 

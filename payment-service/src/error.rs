@@ -89,68 +89,29 @@ mod tests {
     #[test]
     fn only_a_definite_no_has_a_reason() {
         let refusals = [
-            (
-                Refusal::OtherTerms,
-                Code::InvalidArgument,
-                Reason::IdempotencyKeyReused,
-            ),
-            (
-                Refusal::Declined { code: "x".into() },
-                Code::FailedPrecondition,
-                Reason::PaymentDeclined,
-            ),
+            (Refusal::OtherTerms, Code::InvalidArgument, Reason::IdempotencyKeyReused),
+            (Refusal::Declined { code: "x".into() }, Code::FailedPrecondition, Reason::PaymentDeclined),
             (Refusal::Voided, Code::Aborted, Reason::PaymentVoided),
             (Refusal::Captured, Code::Aborted, Reason::PaymentCaptured),
-            (
-                Refusal::NotCapturable,
-                Code::FailedPrecondition,
-                Reason::PaymentNotCapturable,
-            ),
-            (
-                Refusal::NotRefundable,
-                Code::FailedPrecondition,
-                Reason::PaymentNotCapturable,
-            ),
+            (Refusal::NotCapturable, Code::FailedPrecondition, Reason::PaymentNotCapturable),
+            (Refusal::NotRefundable, Code::FailedPrecondition, Reason::PaymentNotCapturable),
             (Refusal::NotFound, Code::NotFound, Reason::PaymentNotFound),
         ];
         for (refusal, code, reason) in refusals {
             let status = Status::from(Error::from(refusal));
-            assert_eq!(
-                (status.code(), proto::status::reason(&status)),
-                (code, Some(reason))
-            );
+            assert_eq!((status.code(), proto::status::reason(&status)), (code, Some(reason)));
         }
         let unknown: [(Error, Code, &str); 7] = [
-            (
-                Error::NoAnswer("secret".into()),
-                Code::Unavailable,
-                "the payment provider gave no answer",
-            ),
-            (
-                sql::Error::unavailable("secret").into(),
-                Code::Unavailable,
-                "the payments can't be reached",
-            ),
-            (
-                sql::Error::unknown("secret").into(),
-                Code::Unavailable,
-                "the payments can't be reached",
-            ),
-            (
-                sql::Error::defect("secret").into(),
-                Code::Internal,
-                "internal error",
-            ),
+            (Error::NoAnswer("secret".into()), Code::Unavailable, "the payment provider gave no answer"),
+            (sql::Error::unavailable("secret").into(), Code::Unavailable, "the payments can't be reached"),
+            (sql::Error::unknown("secret").into(), Code::Unavailable, "the payments can't be reached"),
+            (sql::Error::defect("secret").into(), Code::Internal, "internal error"),
             (
                 provider::Error::NoAnswer("secret".into()).into(),
                 Code::Unavailable,
                 "the payment provider gave no answer",
             ),
-            (
-                provider::Error::UnknownKey.into(),
-                Code::Internal,
-                "internal error",
-            ),
+            (provider::Error::UnknownKey.into(), Code::Internal, "internal error"),
             (Error::Unsettled, Code::Internal, "internal error"),
         ];
         for (error, code, message) in unknown {
@@ -163,9 +124,6 @@ mod tests {
     #[test]
     fn a_chain_says_everything_once() {
         let error = Error::from(sql::Error::unavailable("disk full"));
-        assert_eq!(
-            chain(&error),
-            "the payments can't be reached: the database is unavailable: disk full"
-        );
+        assert_eq!(chain(&error), "the payments can't be reached: the database is unavailable: disk full");
     }
 }

@@ -96,11 +96,7 @@ impl Status {
             Standing::Voided => Self::Voided,
             Standing::Refunded => Self::Refunded,
         };
-        if told.rank() > self.rank() {
-            told
-        } else {
-            self.clone()
-        }
+        if told.rank() > self.rank() { told } else { self.clone() }
     }
 
     /// Every step goes to a higher rank; of two ends with the same rank the first one stays.

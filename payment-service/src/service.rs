@@ -31,9 +31,7 @@ pub struct Service {
 /// # Errors
 /// When one of the files can't be opened, or is in use.
 pub async fn open(files: &Files, settings: &Settings, world: World) -> anyhow::Result<Service> {
-    let store = SqliteStore::open(&files.payments)
-        .await
-        .context("can't open the payments")?;
+    let store = SqliteStore::open(&files.payments).await.context("can't open the payments")?;
     let draw = Arc::new(rand::random::<f64>);
     let provider = Simulated::open(&files.provider, settings.into(), world.clock.clone(), draw)
         .await
@@ -41,17 +39,10 @@ pub async fn open(files: &Files, settings: &Settings, world: World) -> anyhow::R
     let store: Arc<dyn Store> = Arc::new(store);
     let cashier = Cashier::new(store.clone(), Arc::new(provider), world.clone());
     let server = grpc::server("payment", world.ids.clone())
-        .add(PaymentServiceServer::new(Api {
-            cashier: cashier.clone(),
-        }))
+        .add(PaymentServiceServer::new(Api { cashier: cashier.clone() }))
         .reflection(proto::DESCRIPTOR)
         .build();
-    Ok(Service {
-        cashier,
-        store,
-        server,
-        world,
-    })
+    Ok(Service { cashier, store, server, world })
 }
 
 impl Service {

@@ -47,10 +47,7 @@ impl ProductService for Api {
         let page = catalogue.page(&filter, &start, size);
         Ok(Response::new(GetProductsResponse {
             products: page.products.into_iter().map(pb::Product::from).collect(),
-            next_page_token: page
-                .next
-                .map(|next| PageToken::seal(&next).into_string())
-                .unwrap_or_default(),
+            next_page_token: page.next.map(|next| PageToken::seal(&next).into_string()).unwrap_or_default(),
         }))
     }
 
@@ -70,11 +67,8 @@ impl ProductService for Api {
     ) -> Result<Response<BatchGetProductsResponse>, Status> {
         let ids = batch(&request.into_inner().product_ids)?;
         let catalogue = self.shelf.catalogue();
-        let products = ids
-            .into_iter()
-            .filter_map(|id| catalogue.product(id))
-            .map(pb::Product::from)
-            .collect();
+        let products =
+            ids.into_iter().filter_map(|id| catalogue.product(id)).map(pb::Product::from).collect();
         Ok(Response::new(BatchGetProductsResponse { products }))
     }
 
@@ -82,21 +76,9 @@ impl ProductService for Api {
         &self,
         request: Request<CreateProductRequest>,
     ) -> Result<Response<pb::Product>, Status> {
-        let CreateProductRequest {
-            name,
-            description,
-            category,
-            price,
-            image_url,
-        } = request.into_inner();
+        let CreateProductRequest { name, description, category, price, image_url } = request.into_inner();
         let price = convert::money("price", price)?;
-        let details = details(DetailsParts {
-            name,
-            description,
-            category,
-            price,
-            image_url,
-        })?;
+        let details = details(DetailsParts { name, description, category, price, image_url })?;
         let product = self.shelf.add(details, self.clock.now()).await?;
         Ok(Response::new((&product).into()))
     }
@@ -116,20 +98,11 @@ impl ProductService for Api {
         } = request.into_inner();
         let id = convert::product_id("product_id", product_id)?;
         let price = convert::money("price", price)?;
-        let details = details(DetailsParts {
-            name,
-            description,
-            category,
-            price,
-            image_url,
-        })?;
+        let details = details(DetailsParts { name, description, category, price, image_url })?;
         if expected.is_some_and(|version| version < 1) {
             Err(Invalid::new("expected_version", "must be a positive integer"))?;
         }
-        let product = self
-            .shelf
-            .replace(id, details, expected, self.clock.now())
-            .await?;
+        let product = self.shelf.replace(id, details, expected, self.clock.now()).await?;
         Ok(Response::new((&product).into()))
     }
 
@@ -143,10 +116,7 @@ impl ProductService for Api {
 fn filter(request: &GetProductsRequest) -> Result<Filter, Invalid> {
     let invalid = |error: InvalidFilter| Invalid::new(error.field, error.message);
     let end = |field, money: &Option<proto::common::Money>| -> Result<Option<Money>, Invalid> {
-        money
-            .clone()
-            .map(|money| convert::money(field, Some(money)))
-            .transpose()
+        money.clone().map(|money| convert::money(field, Some(money))).transpose()
     };
     let lowest = end("min_price", &request.min_price)?;
     let highest = end("max_price", &request.max_price)?;
@@ -173,10 +143,7 @@ fn start(request: &GetProductsRequest) -> Result<Start, Invalid> {
 
 fn batch(ids: &[i64]) -> Result<BTreeSet<ProductId>, Invalid> {
     if ids.len() > MAX_BATCH {
-        return Err(Invalid::new(
-            "product_ids",
-            format!("must be at most {MAX_BATCH} ids"),
-        ));
+        return Err(Invalid::new("product_ids", format!("must be at most {MAX_BATCH} ids")));
     }
     let id = |(at, id): (usize, &i64)| convert::product_id(&format!("product_ids[{at}]"), *id);
     ids.iter().enumerate().map(id).collect()
@@ -188,13 +155,7 @@ fn details(parts: DetailsParts) -> Result<Details, Invalid> {
 
 impl From<&Product> for pb::Product {
     fn from(product: &Product) -> Self {
-        let DetailsParts {
-            name,
-            description,
-            category,
-            price,
-            image_url,
-        } = product.details.parts().clone();
+        let DetailsParts { name, description, category, price, image_url } = product.details.parts().clone();
         Self {
             id: product.id.get(),
             name,

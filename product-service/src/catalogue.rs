@@ -63,10 +63,7 @@ impl Catalogue {
         let page: Vec<&Arc<Entry>> = found.by_ref().take(size.get()).collect();
         let more = found.peek().is_some();
         Page {
-            next: page
-                .last()
-                .filter(|_| more)
-                .map(|entry| Position::of(entry, start.sort())),
+            next: page.last().filter(|_| more).map(|entry| Position::of(entry, start.sort())),
             products: page.into_iter().map(|entry| &entry.product).collect(),
         }
     }
@@ -98,33 +95,20 @@ impl Catalogue {
 
 impl FromIterator<Product> for Catalogue {
     fn from_iter<I: IntoIterator<Item = Product>>(products: I) -> Self {
-        let entries: Vec<_> = products
-            .into_iter()
-            .map(|product| Arc::new(Entry::from(product)))
-            .collect();
+        let entries: Vec<_> = products.into_iter().map(|product| Arc::new(Entry::from(product))).collect();
         let orders = Sort::ALL.map(|sort| {
             let mut entries = entries.clone();
             entries.sort_by_cached_key(|entry| Position::of(entry, sort));
             Order { sort, entries }
         });
-        Self {
-            by_id: entries
-                .into_iter()
-                .map(|entry| (entry.product.id, entry))
-                .collect(),
-            orders,
-        }
+        Self { by_id: entries.into_iter().map(|entry| (entry.product.id, entry)).collect(), orders }
     }
 }
 
 impl From<Product> for Entry {
     fn from(product: Product) -> Self {
         let parts = product.details.parts();
-        Self {
-            name: Folded::from(&*parts.name),
-            description: Folded::from(&*parts.description),
-            product,
-        }
+        Self { name: Folded::from(&*parts.name), description: Folded::from(&*parts.description), product }
     }
 }
 
@@ -133,9 +117,7 @@ impl Order {
         match start {
             Start::First(_) => &self.entries,
             Start::After(last) => {
-                let seen = self
-                    .entries
-                    .partition_point(|entry| Position::of(entry, self.sort) <= *last);
+                let seen = self.entries.partition_point(|entry| Position::of(entry, self.sort) <= *last);
                 self.entries.get(seen..).unwrap_or_default()
             }
         }
@@ -143,9 +125,7 @@ impl Order {
 
     fn insert(&mut self, entry: Arc<Entry>) {
         let position = Position::of(&entry, self.sort);
-        let at = self
-            .entries
-            .partition_point(|other| Position::of(other, self.sort) < position);
+        let at = self.entries.partition_point(|other| Position::of(other, self.sort) < position);
         self.entries.insert(at, entry);
     }
 }

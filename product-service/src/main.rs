@@ -10,7 +10,5 @@ static ALLOCATOR: platform::Allocator = platform::Allocator;
 fn main() -> ExitCode {
     let config: Config = platform::config::parse("PRODUCT");
     let log = config.log.clone();
-    platform::run("product-service", &log, |shutdown| {
-        product_service::run(config, shutdown)
-    })
+    platform::run("product-service", &log, |shutdown| product_service::run(config, shutdown))
 }

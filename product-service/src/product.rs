@@ -61,37 +61,18 @@ impl TryFrom<DetailsParts> for Details {
     type Error = InvalidDetails;
 
     fn try_from(mut parts: DetailsParts) -> Result<Self, InvalidDetails> {
-        for text in [
-            &mut parts.name,
-            &mut parts.description,
-            &mut parts.category,
-            &mut parts.image_url,
-        ] {
+        for text in [&mut parts.name, &mut parts.description, &mut parts.category, &mut parts.image_url] {
             trim(text);
         }
-        let DetailsParts {
-            name,
-            description,
-            category,
-            price,
-            image_url,
-        } = &parts;
+        let DetailsParts { name, description, category, price, image_url } = &parts;
         for (fits, field, message) in [
-            (
-                is_line(name, 200),
-                "name",
-                "must be 1 to 200 characters without control characters",
-            ),
+            (is_line(name, 200), "name", "must be 1 to 200 characters without control characters"),
             (
                 is_prose(description, 4000),
                 "description",
                 "must be at most 4000 characters, without control characters other than line breaks and tabs",
             ),
-            (
-                is_line(category, 100),
-                "category",
-                "must be 1 to 100 characters without control characters",
-            ),
+            (is_line(category, 100), "category", "must be 1 to 100 characters without control characters"),
             (
                 (1..=Self::MAX_PRICE).contains(&price.minor),
                 "price",
@@ -166,11 +147,8 @@ mod tests {
 
     #[test]
     fn blanks_at_the_ends_are_dropped() {
-        let padded = DetailsParts {
-            name: " \u{a0}Laptop\n".into(),
-            category: "Computers ".into(),
-            ..parts()
-        };
+        let padded =
+            DetailsParts { name: " \u{a0}Laptop\n".into(), category: "Computers ".into(), ..parts() };
         assert_eq!(Details::try_from(padded).unwrap().parts(), &parts());
     }
 
@@ -191,10 +169,7 @@ mod tests {
         assert_eq!(refused(|p| p.description.clear()), None);
         assert_eq!(refused(|p| p.description = "é".repeat(4000)), None);
         assert_eq!(refused(|p| p.description = "é".repeat(4001)), Some("description"));
-        assert_eq!(
-            refused(|p| p.description = "a\u{1b}[31mb".into()),
-            Some("description")
-        );
+        assert_eq!(refused(|p| p.description = "a\u{1b}[31mb".into()), Some("description"));
     }
 
     #[test]
@@ -209,13 +184,7 @@ mod tests {
 
     #[test]
     fn an_image_is_a_url_or_a_path() {
-        for good in [
-            "",
-            "/a.png",
-            "http://a",
-            "https://cdn.example/a.png?x=1",
-            "HTTPS://a/b",
-        ] {
+        for good in ["", "/a.png", "http://a", "https://cdn.example/a.png?x=1", "HTTPS://a/b"] {
             assert_eq!(refused(|p| p.image_url = good.into()), None, "{good}");
         }
         let long = format!("/{}", "x".repeat(2000));

@@ -28,19 +28,13 @@ pub struct Service {
 /// What hinders the file from being opened or read.
 pub async fn open(file: &Path, world: World) -> anyhow::Result<Service> {
     let store = Sqlite::open(file).await.context("can't open the catalogue")?;
-    let shelf = Shelf::open(Arc::new(store))
-        .await
-        .context("can't read the catalogue")?;
+    let shelf = Shelf::open(Arc::new(store)).await.context("can't read the catalogue")?;
     let api = Api::new(shelf.clone(), world.clock.clone());
     let server = platform::grpc::server("product", world.ids)
         .add(ProductServiceServer::new(api))
         .reflection(proto::DESCRIPTOR)
         .build();
-    Ok(Service {
-        shelf,
-        server,
-        clock: world.clock,
-    })
+    Ok(Service { shelf, server, clock: world.clock })
 }
 
 impl Service {

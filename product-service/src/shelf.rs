@@ -128,12 +128,7 @@ impl Shelf {
         T: Send + 'static,
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
-        let turn = self
-            .turn
-            .clone()
-            .acquire_owned()
-            .await
-            .expect("the semaphore is never closed");
+        let turn = self.turn.clone().acquire_owned().await.expect("the semaphore is never closed");
         let shelf = self.clone();
         let made = make(self.clone());
         let change = self.changes.spawn(async move {

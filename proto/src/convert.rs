@@ -14,10 +14,7 @@ use crate::status::{Invalid, Reason};
 
 impl From<Money> for common::Money {
     fn from(money: Money) -> Self {
-        Self {
-            currency_code: money.currency.code().to_owned(),
-            minor_units: money.minor,
-        }
+        Self { currency_code: money.currency.code().to_owned(), minor_units: money.minor }
     }
 }
 
@@ -38,10 +35,8 @@ impl From<Address> for common::Address {
 /// An amount that must be there.
 pub fn money(field: &str, money: Option<common::Money>) -> Result<Money, Invalid> {
     let money = money.ok_or_else(|| Invalid::new(field, "is required"))?;
-    let currency: Currency = money
-        .currency_code
-        .parse()
-        .map_err(|error| Invalid::new(format!("{field}.currency_code"), error))?;
+    let currency: Currency =
+        money.currency_code.parse().map_err(|error| Invalid::new(format!("{field}.currency_code"), error))?;
     Ok(Money::new(money.minor_units, currency))
 }
 
@@ -65,19 +60,14 @@ pub fn address(field: &str, address: Option<common::Address>) -> Result<Option<A
 pub fn timestamp(moment: Timestamp) -> prost_types::Timestamp {
     let micros = moment.micros();
     let nanos = i32::try_from(micros.rem_euclid(1_000_000) * 1000).unwrap_or(0);
-    prost_types::Timestamp {
-        seconds: micros.div_euclid(1_000_000),
-        nanos,
-    }
+    prost_types::Timestamp { seconds: micros.div_euclid(1_000_000), nanos }
 }
 
 /// A moment, off the wire; `None` where it is absent.
 pub fn moment(timestamp: Option<prost_types::Timestamp>) -> Option<Timestamp> {
     let timestamp = timestamp?;
-    let micros = timestamp
-        .seconds
-        .saturating_mul(1_000_000)
-        .saturating_add(i64::from(timestamp.nanos) / 1000);
+    let micros =
+        timestamp.seconds.saturating_mul(1_000_000).saturating_add(i64::from(timestamp.nanos) / 1000);
     Some(Timestamp::from_micros(micros))
 }
 
@@ -93,11 +83,7 @@ pub fn user_id(field: &str, id: i64) -> Result<UserId, Invalid> {
 
 /// A user id where 0, what an absent field reads as, stands for anyone.
 pub fn any_user_id(field: &str, id: i64) -> Result<Option<UserId>, Invalid> {
-    if id == 0 {
-        Ok(None)
-    } else {
-        user_id(field, id).map(Some)
-    }
+    if id == 0 { Ok(None) } else { user_id(field, id).map(Some) }
 }
 
 /// A UUID id: `parse::<CheckoutId>("checkout_id", text)`.
@@ -136,10 +122,7 @@ mod tests {
 
     #[test]
     fn fields_are_named() {
-        let unknown = common::Money {
-            currency_code: "usd".into(),
-            minor_units: 1,
-        };
+        let unknown = common::Money { currency_code: "usd".into(), minor_units: 1 };
         assert_eq!(
             money("price", Some(unknown)).unwrap_err().to_string(),
             "price.currency_code must be an ISO 4217 currency code such as USD"

@@ -176,12 +176,7 @@ pub struct Rejection {
 impl Rejection {
     /// A refusal. The message is shown to clients: no internals.
     pub fn new(code: Code, reason: Reason, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            reason,
-            message: message.into(),
-            metadata: HashMap::new(),
-        }
+        Self { code, reason, message: message.into(), metadata: HashMap::new() }
     }
 
     /// Adds a fact for programs.
@@ -216,11 +211,7 @@ pub struct Invalid {
 impl Invalid {
     /// A field by its name on the wire, and what it must be: `("quantity", "must be between 1 and 99")`.
     pub fn new(field: impl Into<String>, message: impl ToString) -> Self {
-        Self {
-            field: field.into(),
-            message: message.to_string(),
-            reason: Reason::InvalidArgument,
-        }
+        Self { field: field.into(), message: message.to_string(), reason: Reason::InvalidArgument }
     }
 
     /// With a reason of its own in place of [`Reason::InvalidArgument`].
@@ -244,21 +235,13 @@ impl From<Invalid> for Status {
 /// which a caller's circuit breaker tells it from a service that is gone. It carries no [`Reason`]: whether the
 /// call took effect is unknown.
 pub fn not_now(message: impl Into<String>) -> Status {
-    Status::with_error_details(
-        Code::Unavailable,
-        message,
-        ErrorDetails::with_retry_info(Some(RETRY_AFTER)),
-    )
+    Status::with_error_details(Code::Unavailable, message, ErrorDetails::with_retry_info(Some(RETRY_AFTER)))
 }
 
 /// The reason that a status carries; `None` means that the outcome of the call is unknown.
 pub fn reason(status: &Status) -> Option<Reason> {
     let info = status.get_details_error_info()?;
-    if info.domain == DOMAIN {
-        Reason::parse(&info.reason)
-    } else {
-        None
-    }
+    if info.domain == DOMAIN { Reason::parse(&info.reason) } else { None }
 }
 
 /// A fact that a refusal carries.
@@ -268,14 +251,9 @@ pub fn metadata(status: &Status, key: &str) -> Option<String> {
 
 /// The fields that can't be used, each with what it must be.
 pub fn violations(status: &Status) -> Vec<(String, String)> {
-    let violations = status
-        .get_details_bad_request()
-        .map(|request| request.field_violations)
-        .unwrap_or_default();
-    violations
-        .into_iter()
-        .map(|violation| (violation.field, violation.description))
-        .collect()
+    let violations =
+        status.get_details_bad_request().map(|request| request.field_violations).unwrap_or_default();
+    violations.into_iter().map(|violation| (violation.field, violation.description)).collect()
 }
 
 #[cfg(test)]
@@ -284,19 +262,13 @@ mod tests {
 
     #[test]
     fn a_rejection_survives_the_wire() {
-        let status = Rejection::new(
-            Code::FailedPrecondition,
-            Reason::PaymentDeclined,
-            "the card was declined",
-        )
-        .with_metadata("decline_code", "card_declined")
-        .into_status();
+        let status =
+            Rejection::new(Code::FailedPrecondition, Reason::PaymentDeclined, "the card was declined")
+                .with_metadata("decline_code", "card_declined")
+                .into_status();
         assert_eq!(status.code(), Code::FailedPrecondition);
         assert_eq!(reason(&status), Some(Reason::PaymentDeclined));
-        assert_eq!(
-            metadata(&status, "decline_code").as_deref(),
-            Some("card_declined")
-        );
+        assert_eq!(metadata(&status, "decline_code").as_deref(), Some("card_declined"));
     }
 
     #[test]
@@ -304,25 +276,14 @@ mod tests {
         let status = Status::from(
             Invalid::new("quantity", "must be between 1 and 99").because(Reason::InvalidQuantity),
         );
-        assert_eq!(
-            (status.code(), reason(&status)),
-            (Code::InvalidArgument, Some(Reason::InvalidQuantity))
-        );
-        assert_eq!(
-            violations(&status),
-            [("quantity".to_owned(), "must be between 1 and 99".to_owned())]
-        );
+        assert_eq!((status.code(), reason(&status)), (Code::InvalidArgument, Some(Reason::InvalidQuantity)));
+        assert_eq!(violations(&status), [("quantity".to_owned(), "must be between 1 and 99".to_owned())]);
     }
 
     #[test]
     fn what_a_library_made_up_has_no_reason() {
-        for code in [
-            Code::Unavailable,
-            Code::Unknown,
-            Code::Cancelled,
-            Code::InvalidArgument,
-            Code::Aborted,
-        ] {
+        for code in [Code::Unavailable, Code::Unknown, Code::Cancelled, Code::InvalidArgument, Code::Aborted]
+        {
             assert_eq!(reason(&Status::new(code, "transport error")), None);
         }
     }
@@ -331,10 +292,7 @@ mod tests {
     fn what_can_not_be_done_now_has_details_but_no_reason() {
         let status = not_now("the catalogue is not available");
         assert_eq!((status.code(), reason(&status)), (Code::Unavailable, None));
-        assert_eq!(
-            status.get_details_retry_info().and_then(|info| info.retry_delay),
-            Some(RETRY_AFTER)
-        );
+        assert_eq!(status.get_details_retry_info().and_then(|info| info.retry_delay), Some(RETRY_AFTER));
     }
 
     #[test]

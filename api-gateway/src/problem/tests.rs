@@ -29,10 +29,7 @@ fn every_code_has_its_http_status() {
         (Code::Internal, (500, "internal")),
         (Code::DataLoss, (500, "internal")),
     ] {
-        assert_eq!(
-            http(Status::new(code, "tcp 10.0.0.7")),
-            (wanted.0, wanted.1.to_owned())
-        );
+        assert_eq!(http(Status::new(code, "tcp 10.0.0.7")), (wanted.0, wanted.1.to_owned()));
     }
 }
 
@@ -44,11 +41,7 @@ fn every_reason_becomes_the_code_and_some_decide_the_status() {
             .iter()
             .find(|(known, _)| *known == reason)
             .map_or(409, |(_, status)| status.as_u16());
-        assert_eq!(
-            http(status),
-            (wanted, reason.as_str().to_ascii_lowercase()),
-            "{reason:?}"
-        );
+        assert_eq!(http(status), (wanted, reason.as_str().to_ascii_lowercase()), "{reason:?}");
     }
 }
 
@@ -56,10 +49,7 @@ fn every_reason_becomes_the_code_and_some_decide_the_status() {
 fn what_a_library_said_goes_to_the_log_only() {
     for code in [Code::Internal, Code::Unknown, Code::Unavailable, Code::NotFound] {
         let problem = Problem::from(Status::new(code, "tcp 10.0.0.7 refused"));
-        assert_eq!(
-            problem.cause(),
-            Some(format!("{code:?}: tcp 10.0.0.7 refused").as_str())
-        );
+        assert_eq!(problem.cause(), Some(format!("{code:?}: tcp 10.0.0.7 refused").as_str()));
         assert!(!problem.0.detail.contains("10.0.0.7"));
     }
 }

@@ -11,29 +11,24 @@ pub(crate) struct Filter(pub(crate) pb::GetProductsRequest);
 
 impl Read for Filter {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let currency = fields.parsed(
-            "currency",
-            "must be an ISO 4217 currency code such as USD",
-            |text| text.parse::<Currency>().ok(),
-        );
+        let currency = fields.parsed("currency", "must be an ISO 4217 currency code such as USD", |text| {
+            text.parse::<Currency>().ok()
+        });
         let currency = currency.unwrap_or(Currency::USD);
         let mut bound = |name: &str| {
             let text = fields.text(name)?;
             fields.amount(name, &text, currency)
         };
         let (min_price, max_price) = (bound("min_price"), bound("max_price"));
-        let sort = fields.parsed(
-            "sort",
-            "must be one of id, name, price, -price, newest",
-            |text| match text {
+        let sort =
+            fields.parsed("sort", "must be one of id, name, price, -price, newest", |text| match text {
                 "id" => Some(pb::ProductSort::Unspecified),
                 "name" => Some(pb::ProductSort::Name),
                 "price" => Some(pb::ProductSort::Price),
                 "-price" => Some(pb::ProductSort::PriceDescending),
                 "newest" => Some(pb::ProductSort::Newest),
                 _ => None,
-            },
-        );
+            });
         let page = Page::read(fields);
         Some(Self(pb::GetProductsRequest {
             query: fields.text("q").unwrap_or_default(),
@@ -63,23 +58,11 @@ impl Read for NewProduct {
         let initial_stock = fields.integer("initial_stock");
         if initial_stock.is_some_and(|stock| !(0..=Quantity::MAX).contains(&stock)) {
             // Asked here, since the product would be there already when the inventory says no.
-            fields.note(
-                "initial_stock",
-                format!("must be between 0 and {}", Quantity::MAX),
-            );
+            fields.note("initial_stock", format!("must be between 0 and {}", Quantity::MAX));
         }
         let price = Some(price?.into());
-        let product = pb::CreateProductRequest {
-            name: name?,
-            description,
-            category,
-            price,
-            image_url,
-        };
-        Some(Self {
-            product,
-            initial_stock,
-        })
+        let product = pb::CreateProductRequest { name: name?, description, category, price, image_url };
+        Some(Self { product, initial_stock })
     }
 }
 

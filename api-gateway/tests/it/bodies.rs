@@ -15,31 +15,15 @@ async fn only_json_is_read() {
     let shop = Shop::open().await;
     shop.services.replies("add_item", cart());
     let body = r#"{"product_id": 1, "quantity": 2}"#;
-    for good in [
-        "application/json",
-        "application/json; charset=utf-8",
-        "Application/JSON;charset=UTF-8",
-    ] {
-        let answer = shop
-            .send(ask("POST", ITEMS, &[("content-type", good)], body))
-            .await;
+    for good in ["application/json", "application/json; charset=utf-8", "Application/JSON;charset=UTF-8"] {
+        let answer = shop.send(ask("POST", ITEMS, &[("content-type", good)], body)).await;
         assert_eq!(answer.status, 201, "{good}");
     }
-    for bad in [
-        "text/plain",
-        "application/x-www-form-urlencoded",
-        "application/jsonp",
-        "json",
-        "",
-    ] {
-        let answer = shop
-            .send(ask("POST", ITEMS, &[("content-type", bad)], body))
-            .await;
+    for bad in ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", "json", ""] {
+        let answer = shop.send(ask("POST", ITEMS, &[("content-type", bad)], body)).await;
         answer.problem(415, "unsupported_media_type");
     }
-    shop.send(ask("POST", ITEMS, &[], body))
-        .await
-        .problem(415, "unsupported_media_type");
+    shop.send(ask("POST", ITEMS, &[], body)).await.problem(415, "unsupported_media_type");
     assert_eq!(shop.services.calls(), 3);
 }
 
@@ -64,18 +48,13 @@ async fn what_cannot_be_read_is_named() {
         (r#"{"product_id":{"$ne":null},"quantity":2}"#, vec!["product_id"]),
         (r#"{"product_id":1,"quantity":2,"user_id":2}"#, vec!["user_id"]),
         (r#"{"product_id":1,"quantity":2,"quantity":-2}"#, vec!["quantity"]),
-        (
-            r#"{"product_id":"1","quantity":"2","price":0}"#,
-            vec!["product_id", "quantity", "price"],
-        ),
+        (r#"{"product_id":"1","quantity":"2","price":0}"#, vec!["product_id", "quantity", "price"]),
     ] {
         let answer = shop.json("POST", ITEMS, body).await;
         assert_eq!(answer.refused_fields("invalid_argument"), fields, "{body}");
     }
     let deep = "[".repeat(10_000);
-    let answer = shop
-        .json("POST", ITEMS, format!(r#"{{"product_id":{deep}"#))
-        .await;
+    let answer = shop.json("POST", ITEMS, format!(r#"{{"product_id":{deep}"#)).await;
     assert_eq!(answer.refused_fields("invalid_argument"), ["body"]);
     assert_eq!(shop.services.calls(), 0);
 }
@@ -83,28 +62,14 @@ async fn what_cannot_be_read_is_named() {
 #[tokio::test]
 async fn the_words_are_ours() {
     let shop = Shop::open().await;
-    let problem = shop
-        .json("POST", ITEMS, r#"{"product_id":1,"quantity":"2"}"#)
-        .await;
+    let problem = shop.json("POST", ITEMS, r#"{"product_id":1,"quantity":"2"}"#).await;
     let problem = problem.problem(400, "invalid_argument");
-    assert_eq!(
-        problem["errors"],
-        json!([{"field": "quantity", "message": "must be a 64-bit integer"}])
-    );
+    assert_eq!(problem["errors"], json!([{"field": "quantity", "message": "must be a 64-bit integer"}]));
     assert_eq!(problem["detail"], "quantity must be a 64-bit integer");
-    let problem = shop
-        .json("POST", ITEMS, "{\n  \"product_id\": x")
-        .await
-        .problem(400, "invalid_argument");
-    assert_eq!(
-        problem["detail"],
-        "body must be one JSON document; line 2, column 17 is not"
-    );
+    let problem = shop.json("POST", ITEMS, "{\n  \"product_id\": x").await.problem(400, "invalid_argument");
+    assert_eq!(problem["detail"], "body must be one JSON document; line 2, column 17 is not");
     let long = format!(r#"{{"product_id":1,"quantity":2,"{}":1}}"#, "x".repeat(1000));
-    let fields = shop
-        .json("POST", ITEMS, long)
-        .await
-        .refused_fields("invalid_argument");
+    let fields = shop.json("POST", ITEMS, long).await.refused_fields("invalid_argument");
     assert_eq!(fields, ["x".repeat(64)]);
 }
 
@@ -115,28 +80,19 @@ async fn sixty_four_kib_and_not_a_byte_more() {
     let body = r#"{"product_id": 1, "quantity": 2}"#;
     let exactly = format!("{body}{}", " ".repeat(LIMIT - body.len()));
     assert_eq!(shop.json("POST", ITEMS, &exactly).await.status, 201);
-    shop.json("POST", ITEMS, format!("{exactly} "))
-        .await
-        .problem(413, "payload_too_large");
+    shop.json("POST", ITEMS, format!("{exactly} ")).await.problem(413, "payload_too_large");
 
     // What announces too much is not waited for.
     let announced = Request::post(ITEMS)
         .header("content-type", "application/json")
         .header("content-length", "65537")
-        .body(Body::from_stream(
-            stream::pending::<Result<Bytes, std::io::Error>>(),
-        ));
-    shop.send(announced.unwrap())
-        .await
-        .problem(413, "payload_too_large");
+        .body(Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>()));
+    shop.send(announced.unwrap()).await.problem(413, "payload_too_large");
 
     // What announces nothing is counted, and an endless body is not read to its end.
     let endless = stream::repeat_with(|| Ok::<_, std::io::Error>(Bytes::from_static(&[b' '; 1024])));
-    let chunked = Request::post(ITEMS)
-        .header("content-type", "application/json")
-        .body(Body::from_stream(endless));
-    shop.send(chunked.unwrap())
-        .await
-        .problem(413, "payload_too_large");
+    let chunked =
+        Request::post(ITEMS).header("content-type", "application/json").body(Body::from_stream(endless));
+    shop.send(chunked.unwrap()).await.problem(413, "payload_too_large");
     assert_eq!(shop.services.calls(), 1);
 }

@@ -9,23 +9,18 @@ use crate::shop::{Answer, Shop, ask};
 pub(crate) const PATH: &str = "/api/v1/checkout";
 
 pub(crate) async fn buy(shop: &Shop) -> Answer {
-    shop.send(ask("POST", PATH, &[("idempotency-key", "k-1")], ""))
-        .await
+    shop.send(ask("POST", PATH, &[("idempotency-key", "k-1")], "")).await
 }
 
 pub(crate) fn answers(shop: &Shop, checkout: pb::Checkout, replayed: bool) {
     shop.services.forget("initiate_checkout");
     let checkout = Some(checkout);
-    shop.services.replies(
-        "initiate_checkout",
-        pb::InitiateCheckoutResponse { checkout, replayed },
-    );
+    shop.services.replies("initiate_checkout", pb::InitiateCheckoutResponse { checkout, replayed });
 }
 
 fn refuses(shop: &Shop, status: Status) {
     shop.services.forget("initiate_checkout");
-    shop.services
-        .refuses::<pb::InitiateCheckoutResponse>("initiate_checkout", status);
+    shop.services.refuses::<pb::InitiateCheckoutResponse>("initiate_checkout", status);
 }
 
 pub(crate) fn asked(shop: &Shop) -> Vec<pb::InitiateCheckoutRequest> {
@@ -47,14 +42,7 @@ async fn what_is_bought_within_the_wait_is_201() {
         ..pb::InitiateCheckoutRequest::default()
     };
     assert_eq!(asked(&shop), std::slice::from_ref(&plain));
-    let timeout = shop
-        .services
-        .metadata()
-        .get("grpc-timeout")
-        .unwrap()
-        .to_str()
-        .unwrap()
-        .to_owned();
+    let timeout = shop.services.metadata().get("grpc-timeout").unwrap().to_str().unwrap().to_owned();
     assert!(timeout == "15000000u" || timeout.starts_with("149"), "{timeout}");
 
     let body = json!({
@@ -82,10 +70,7 @@ async fn what_still_runs_is_202() {
     ] {
         answers(&shop, checkout(status), false);
         let answer = buy(&shop).await;
-        assert_eq!(
-            (answer.status.as_u16(), answer.json()),
-            (202, checkout_json(name))
-        );
+        assert_eq!((answer.status.as_u16(), answer.json()), (202, checkout_json(name)));
         assert_eq!(answer.header("location"), format!("/api/v1/checkout/{CHECKOUT}"));
         assert_eq!(answer.header("retry-after"), "1");
     }
@@ -94,27 +79,16 @@ async fn what_still_runs_is_202() {
 #[tokio::test]
 async fn what_failed_says_why() {
     let shop = Shop::open().await;
-    answers(
-        &shop,
-        failed("payment_declined", "the card was declined", "card_declined", &[]),
-        false,
-    );
+    answers(&shop, failed("payment_declined", "the card was declined", "card_declined", &[]), false);
     let problem = buy(&shop).await.problem(402, "payment_declined");
     assert_eq!(problem["checkout_id"], CHECKOUT);
     assert_eq!(problem["decline_code"], "card_declined");
     assert_eq!(problem["detail"], "the card was declined");
     assert_eq!(problem.get("product_ids"), None);
 
-    answers(
-        &shop,
-        failed("insufficient_stock", "not enough of product 2", "", &[2, 3]),
-        false,
-    );
+    answers(&shop, failed("insufficient_stock", "not enough of product 2", "", &[2, 3]), false);
     let problem = buy(&shop).await.problem(409, "insufficient_stock");
-    assert_eq!(
-        (&problem["checkout_id"], &problem["product_ids"]),
-        (&json!(CHECKOUT), &json!([2, 3]))
-    );
+    assert_eq!((&problem["checkout_id"], &problem["product_ids"]), (&json!(CHECKOUT), &json!([2, 3])));
     assert_eq!(problem["detail"], "not enough of product 2");
 
     answers(&shop, failed("checkout_expired", "took too long", "", &[]), false);
@@ -131,16 +105,10 @@ async fn a_body_is_understood_or_refused() {
     for (body, field) in [
         (json!({"payment_method": 1}), "payment_method"),
         (json!({"expected_total": "2599.98"}), "expected_total"),
-        (
-            json!({"expected_total": {"amount": "x", "currency": "USD"}}),
-            "expected_total.amount",
-        ),
+        (json!({"expected_total": {"amount": "x", "currency": "USD"}}), "expected_total.amount"),
         (json!({"shipping_address": "here"}), "shipping_address"),
         (json!({"shipping_address": no_city}), "shipping_address.city"),
-        (
-            json!({"shipping_address": small_country}),
-            "shipping_address.country",
-        ),
+        (json!({"shipping_address": small_country}), "shipping_address.country"),
         (json!({"user_id": 2}), "user_id"),
     ] {
         let headers = [("idempotency-key", "k"), ("content-type", "application/json")];
@@ -148,9 +116,7 @@ async fn a_body_is_understood_or_refused() {
         assert_eq!(answer.refused_fields("invalid_argument"), [field], "{body}");
     }
     let headers = [("idempotency-key", "k"), ("content-type", "text/plain")];
-    shop.send(ask("POST", PATH, &headers, "{}"))
-        .await
-        .problem(415, "unsupported_media_type");
+    shop.send(ask("POST", PATH, &headers, "{}")).await.problem(415, "unsupported_media_type");
     assert_eq!(shop.services.calls(), 0);
 }
 
@@ -160,34 +126,16 @@ async fn what_is_not_accepted_keeps_its_reason() {
     for (code, reason, status, name) in [
         (Code::FailedPrecondition, Reason::CartEmpty, 409, "cart_empty"),
         (Code::Aborted, Reason::PriceChanged, 409, "price_changed"),
-        (
-            Code::FailedPrecondition,
-            Reason::ProductUnavailable,
-            409,
-            "product_unavailable",
-        ),
-        (
-            Code::FailedPrecondition,
-            Reason::IdempotencyKeyReused,
-            422,
-            "idempotency_key_reused",
-        ),
-        (
-            Code::Aborted,
-            Reason::CheckoutInProgress,
-            409,
-            "checkout_in_progress",
-        ),
+        (Code::FailedPrecondition, Reason::ProductUnavailable, 409, "product_unavailable"),
+        (Code::FailedPrecondition, Reason::IdempotencyKeyReused, 422, "idempotency_key_reused"),
+        (Code::Aborted, Reason::CheckoutInProgress, 409, "checkout_in_progress"),
     ] {
         let rejection = Rejection::new(code, reason, "so it is").with_metadata("checkout_id", CHECKOUT);
         refuses(&shop, rejection.into_status());
         let answer = buy(&shop).await;
         assert_eq!(answer.problem(status, name)["detail"], "so it is");
-        let location = if name == "checkout_in_progress" {
-            format!("{PATH}/{CHECKOUT}")
-        } else {
-            String::new()
-        };
+        let location =
+            if name == "checkout_in_progress" { format!("{PATH}/{CHECKOUT}") } else { String::new() };
         assert_eq!(answer.header("location"), location, "{name}");
     }
 }
@@ -219,58 +167,31 @@ async fn when_nobody_knows_the_same_key_is_safe() {
         let before = asked(&shop).len();
         let answer = buy(&shop).await;
         let problem = answer.problem(status, name);
-        assert!(
-            problem["detail"]
-                .as_str()
-                .unwrap()
-                .contains("same Idempotency-Key"),
-            "{problem}"
-        );
+        assert!(problem["detail"].as_str().unwrap().contains("same Idempotency-Key"), "{problem}");
         assert!(!problem.to_string().contains("10.0.0.7"));
         assert_eq!(answer.header("retry-after"), if status == 500 { "" } else { "1" });
-        assert_eq!(
-            asked(&shop).len(),
-            before + 1,
-            "a purchase is never tried again by itself"
-        );
+        assert_eq!(asked(&shop).len(), before + 1, "a purchase is never tried again by itself");
     }
     refuses(&shop, Status::resource_exhausted("too many calls"));
     let problem = buy(&shop).await.problem(429, "resource_exhausted");
-    assert!(
-        !problem["detail"].as_str().unwrap().contains("Key"),
-        "refused before it began"
-    );
+    assert!(!problem["detail"].as_str().unwrap().contains("Key"), "refused before it began");
 }
 
 #[tokio::test]
 async fn a_checkout_is_shown_to_its_owner() {
     let shop = Shop::open().await;
-    shop.services.replies(
-        "get_checkout",
-        failed("payment_declined", "no", "card_declined", &[]),
-    );
+    shop.services.replies("get_checkout", failed("payment_declined", "no", "card_declined", &[]));
     let answer = shop.get(&format!("{PATH}/{CHECKOUT}")).await;
     let mut wanted = checkout_json("FAILED");
     wanted["failure"] = json!({"code": "payment_declined", "message": "no", "decline_code": "card_declined"});
     wanted["completed_at"] = wanted["created_at"].clone();
     assert_eq!((answer.status.as_u16(), answer.json()), (200, wanted));
     let asked = shop.services.asked::<pb::GetCheckoutRequest>("get_checkout");
-    assert_eq!(
-        asked,
-        [pb::GetCheckoutRequest {
-            checkout_id: CHECKOUT.into(),
-            user_id: 1
-        }]
-    );
+    assert_eq!(asked, [pb::GetCheckoutRequest { checkout_id: CHECKOUT.into(), user_id: 1 }]);
 
     shop.services.forget("get_checkout");
-    let unknown = Rejection::new(
-        Code::NotFound,
-        Reason::CheckoutNotFound,
-        "there is no such checkout",
-    );
-    shop.services
-        .refuses::<pb::Checkout>("get_checkout", unknown.into_status());
+    let unknown = Rejection::new(Code::NotFound, Reason::CheckoutNotFound, "there is no such checkout");
+    shop.services.refuses::<pb::Checkout>("get_checkout", unknown.into_status());
     let without_id = |answer: Answer| -> Value {
         let mut problem = answer.problem(404, "checkout_not_found");
         problem.as_object_mut().unwrap().remove("request_id");
@@ -278,10 +199,6 @@ async fn a_checkout_is_shown_to_its_owner() {
     };
     let unknown = without_id(shop.get(&format!("{PATH}/{CHECKOUT}")).await);
     for id in ["1", "x", "01890A5DAC96774BBCCEB302099A8057"] {
-        assert_eq!(
-            without_id(shop.get(&format!("{PATH}/{id}")).await),
-            unknown,
-            "{id}"
-        );
+        assert_eq!(without_id(shop.get(&format!("{PATH}/{id}")).await), unknown, "{id}");
     }
 }

@@ -28,29 +28,13 @@ struct Running {
 #[expect(clippy::disallowed_methods, reason = "the test holds and awaits the handle")]
 async fn serve() -> Running {
     let services = Fake::default();
-    let timeouts = Timeouts {
-        header: SHORT,
-        ..Timeouts::default()
-    };
-    let gateway = gateway(
-        Settings {
-            timeouts,
-            ..settings()
-        },
-        &services,
-        World::real(),
-    )
-    .await;
+    let timeouts = Timeouts { header: SHORT, ..Timeouts::default() };
+    let gateway = gateway(Settings { timeouts, ..settings() }, &services, World::real()).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();
     let serving = tokio::spawn(gateway.serve(listener, shutdown.clone()));
-    Running {
-        address,
-        services,
-        shutdown,
-        serving,
-    }
+    Running { address, services, shutdown, serving }
 }
 
 impl Running {
@@ -60,9 +44,7 @@ impl Running {
         // A server that has seen enough may close before it has read all.
         let _ = stream.write_all(bytes).await;
         let mut answer = Vec::new();
-        let _ = timeout(SOON, stream.read_to_end(&mut answer))
-            .await
-            .expect("the connection stays open");
+        let _ = timeout(SOON, stream.read_to_end(&mut answer)).await.expect("the connection stays open");
         String::from_utf8_lossy(&answer).into_owned()
     }
 }
@@ -79,20 +61,13 @@ async fn http_1_is_served() {
     );
     let answer = shop.raw(request.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 201 Created\r\n"), "{answer}");
-    assert!(
-        answer.contains("\r\ncontent-type: application/json\r\n"),
-        "{answer}"
-    );
+    assert!(answer.contains("\r\ncontent-type: application/json\r\n"), "{answer}");
     let chunked = format!(
         "POST /api/v1/cart/items HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-type: application/json\r\n\
          transfer-encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n",
         body.len()
     );
-    assert!(
-        shop.raw(chunked.as_bytes())
-            .await
-            .starts_with("HTTP/1.1 201 Created\r\n")
-    );
+    assert!(shop.raw(chunked.as_bytes()).await.starts_with("HTTP/1.1 201 Created\r\n"));
 }
 
 #[tokio::test]
@@ -102,58 +77,33 @@ async fn http_2_is_served() {
     let mut stream = TcpStream::connect(shop.address).await.unwrap();
     stream.write_all(preface).await.unwrap();
     let mut frame = [0; 9];
-    timeout(SOON, stream.read_exact(&mut frame))
-        .await
-        .unwrap()
-        .unwrap();
+    timeout(SOON, stream.read_exact(&mut frame)).await.unwrap().unwrap();
     assert_eq!(frame[3], 4, "a SETTINGS frame answers");
 }
 
 #[tokio::test]
 async fn who_does_not_finish_asking_is_sent_away() {
     let shop = serve().await;
-    for half in [
-        &b""[..],
-        b"P",
-        b"PRI * HT",
-        b"GET /hea",
-        b"GET /health HTTP/1.1\r\nhost: a\r\nx-slow: ",
-    ] {
+    for half in [&b""[..], b"P", b"PRI * HT", b"GET /hea", b"GET /health HTTP/1.1\r\nhost: a\r\nx-slow: "] {
         let began = Instant::now();
         let answer = shop.raw(half).await;
         assert!(began.elapsed() >= SHORT, "not before its time");
-        assert!(
-            answer.is_empty() || answer.starts_with("HTTP/1.1 408"),
-            "{answer}"
-        );
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{answer}");
     }
     let mut kept = TcpStream::connect(shop.address).await.unwrap();
-    kept.write_all(b"GET /health HTTP/1.1\r\nhost: a\r\n\r\n")
-        .await
-        .unwrap();
+    kept.write_all(b"GET /health HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
     let mut answer = Vec::new();
-    timeout(SOON, kept.read_to_end(&mut answer))
-        .await
-        .expect("an idle connection is closed")
-        .unwrap();
+    timeout(SOON, kept.read_to_end(&mut answer)).await.expect("an idle connection is closed").unwrap();
     assert!(answer.starts_with(b"HTTP/1.1 200 OK"));
 }
 
 #[tokio::test]
 async fn an_endless_head_is_refused() {
     let shop = serve().await;
-    let head = format!(
-        "GET /health HTTP/1.1\r\nhost: a\r\nx: {}\r\n\r\n",
-        "x".repeat(300_000)
-    );
+    let head = format!("GET /health HTTP/1.1\r\nhost: a\r\nx: {}\r\n\r\n", "x".repeat(300_000));
     let answer = shop.raw(head.as_bytes()).await;
-    assert!(
-        answer.is_empty() || answer.starts_with("HTTP/1.1 431"),
-        "{answer}"
-    );
-    let answer = shop
-        .raw(b"GET /health HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
-        .await;
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
+    let answer = shop.raw(b"GET /health HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 200 OK"), "and others are served");
 }
 
@@ -177,10 +127,7 @@ async fn a_shutdown_lets_requests_finish() {
     busy.write_all(head.as_bytes()).await.unwrap();
     let mut asked_for_more = [0; 25];
     busy.read_exact(&mut asked_for_more).await.unwrap();
-    assert_eq!(
-        &asked_for_more, b"HTTP/1.1 100 Continue\r\n\r\n",
-        "the handler runs"
-    );
+    assert_eq!(&asked_for_more, b"HTTP/1.1 100 Continue\r\n\r\n", "the handler runs");
     busy.write_all(first.as_bytes()).await.unwrap();
 
     shop.shutdown.cancel();
@@ -188,16 +135,9 @@ async fn a_shutdown_lets_requests_finish() {
     testkit::eventually("nobody new is let in", SOON, refused).await;
     busy.write_all(rest.as_bytes()).await.unwrap();
     let mut answer = String::new();
-    timeout(SOON, busy.read_to_string(&mut answer))
-        .await
-        .expect("the connection ends")
-        .unwrap();
+    timeout(SOON, busy.read_to_string(&mut answer)).await.expect("the connection ends").unwrap();
     assert!(answer.starts_with("HTTP/1.1 201 Created"), "{answer}");
-    timeout(SOON, shop.serving)
-        .await
-        .expect("the drain ends")
-        .unwrap()
-        .unwrap();
+    timeout(SOON, shop.serving).await.expect("the drain ends").unwrap().unwrap();
 }
 
 #[tokio::test]
@@ -205,16 +145,10 @@ async fn mode_dev_stays_on_this_machine() {
     let services = Fake::default();
     let everywhere: IpAddr = Ipv4Addr::UNSPECIFIED.into();
     let open = async |auth_mode| {
-        let settings = Settings {
-            auth_mode,
-            ..settings()
-        };
+        let settings = Settings { auth_mode, ..settings() };
         api_gateway::open(settings, everywhere, peers(&services), World::real()).await
     };
     let refused = open(AuthMode::Dev).await.err().unwrap().to_string();
-    assert!(
-        refused.starts_with("AUTH_MODE=dev") && refused.contains("BIND_ADDR=0.0.0.0"),
-        "{refused}"
-    );
+    assert!(refused.starts_with("AUTH_MODE=dev") && refused.contains("BIND_ADDR=0.0.0.0"), "{refused}");
     assert!(open(AuthMode::Jwt).await.is_ok());
 }

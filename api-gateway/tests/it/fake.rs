@@ -43,13 +43,7 @@ impl Fake {
     }
 
     fn tell<A: Clone + Send + 'static>(&self, rpc: &'static str, answer: Answer<A>) {
-        self.0
-            .lock()
-            .unwrap()
-            .answers
-            .entry(rpc)
-            .or_default()
-            .push_back(Box::new(answer));
+        self.0.lock().unwrap().answers.entry(rpc).or_default().push_back(Box::new(answer));
     }
 
     /// Forgets what it was told to answer.
@@ -61,9 +55,7 @@ impl Fake {
     pub(crate) fn asked<Q: Clone + 'static>(&self, rpc: &str) -> Vec<Q> {
         let state = self.0.lock().unwrap();
         let of_this_call = state.asked.iter().filter(|(name, ..)| *name == rpc);
-        of_this_call
-            .map(|(_, message, _)| message.downcast_ref::<Q>().unwrap().clone())
-            .collect()
+        of_this_call.map(|(_, message, _)| message.downcast_ref::<Q>().unwrap().clone()).collect()
     }
 
     /// How many calls there were so far, of all kinds.
@@ -85,16 +77,8 @@ impl Fake {
         let answer = {
             let mut state = self.0.lock().unwrap();
             state.asked.push((rpc, Box::new(message), metadata));
-            let answers = state
-                .answers
-                .get_mut(rpc)
-                .unwrap_or_else(|| panic!("{rpc} was not expected"));
-            let answer = answers
-                .front()
-                .unwrap()
-                .downcast_ref::<Answer<A>>()
-                .unwrap()
-                .clone();
+            let answers = state.answers.get_mut(rpc).unwrap_or_else(|| panic!("{rpc} was not expected"));
+            let answer = answers.front().unwrap().downcast_ref::<Answer<A>>().unwrap().clone();
             if answers.len() > 1 {
                 answers.pop_front();
             }
@@ -119,9 +103,7 @@ impl Fake {
 
     pub(crate) fn inventory(&self) -> grpc::Server {
         let service = inventory::inventory_service_server::InventoryServiceServer::new(self.clone());
-        grpc::server("inventory", Arc::new(RandomIds))
-            .add(service)
-            .build()
+        grpc::server("inventory", Arc::new(RandomIds)).add(service).build()
     }
 
     pub(crate) fn checkout(&self) -> grpc::Server {

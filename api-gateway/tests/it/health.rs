@@ -11,16 +11,10 @@ async fn alive_and_ready() {
     let shop = Shop::guarded().await;
     for path in ["/health", "/health/live"] {
         let answer = shop.get(path).await;
-        assert_eq!(
-            (answer.status.as_u16(), answer.json()),
-            (200, json!({"status": "ok"}))
-        );
+        assert_eq!((answer.status.as_u16(), answer.json()), (200, json!({"status": "ok"})));
     }
     let answer = shop.get("/health/ready").await;
-    assert_eq!(
-        (answer.status.as_u16(), answer.json()),
-        (200, json!({"status": "ready"}))
-    );
+    assert_eq!((answer.status.as_u16(), answer.json()), (200, json!({"status": "ready"})));
     assert_eq!(answer.header("cache-control"), "no-store");
 }
 
@@ -28,30 +22,16 @@ async fn alive_and_ready() {
 async fn a_service_that_does_not_serve_is_named() {
     let (services, (world, clock)) = (Fake::default(), testkit::world());
     let (cart, orders) = (services.cart(), services.orders());
-    let nowhere = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .await
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let nowhere = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let peers = api_gateway::Peers {
         cart: Transport::in_process("cart", &cart),
         orders: Transport::in_process("orders", &orders),
         checkout: Transport::connect("checkout", &nowhere.to_string()).unwrap(),
         ..peers(&services)
     };
-    let jwt = Settings {
-        auth_mode: AuthMode::Jwt,
-        ..settings()
-    };
-    let router = api_gateway::open(jwt, Ipv4Addr::LOCALHOST.into(), peers, world)
-        .await
-        .unwrap()
-        .router();
-    let shop = Shop {
-        services,
-        clock,
-        router,
-    };
+    let jwt = Settings { auth_mode: AuthMode::Jwt, ..settings() };
+    let router = api_gateway::open(jwt, Ipv4Addr::LOCALHOST.into(), peers, world).await.unwrap().router();
+    let shop = Shop { services, clock, router };
     cart.health().set(false);
     let answer = shop.get("/health/ready").await;
     let problem = answer.problem(503, "not_ready");

@@ -50,12 +50,8 @@ async fn the_key_is_found_wherever_it_is() {
 #[tokio::test]
 async fn a_key_that_is_none_is_refused() {
     let shop = Shop::open().await;
-    shop.send(ask("POST", PATH, &[], ""))
-        .await
-        .problem(400, "missing_idempotency_key");
-    shop.json("POST", PATH, json!({}))
-        .await
-        .problem(400, "missing_idempotency_key");
+    shop.send(ask("POST", PATH, &[], "")).await.problem(400, "missing_idempotency_key");
+    shop.json("POST", PATH, json!({})).await.problem(400, "missing_idempotency_key");
     let long = "k".repeat(256);
     for headers in [
         vec![("idempotency-key", "")],
@@ -66,27 +62,14 @@ async fn a_key_that_is_none_is_refused() {
         vec![("idempotency-key", "k"), ("idempotency-key", "k")],
     ] {
         let answer = shop.send(ask("POST", PATH, &headers, "")).await;
-        assert_eq!(
-            answer.refused_fields("invalid_idempotency_key"),
-            ["idempotency_key"],
-            "{headers:?}"
-        );
+        assert_eq!(answer.refused_fields("invalid_idempotency_key"), ["idempotency_key"], "{headers:?}");
     }
     for key in ["", "a\u{0}b", long.as_str()] {
         let answer = shop.json("POST", PATH, json!({"idempotency_key": key})).await;
-        assert_eq!(
-            answer.refused_fields("invalid_idempotency_key"),
-            ["idempotency_key"],
-            "{key:?}"
-        );
+        assert_eq!(answer.refused_fields("invalid_idempotency_key"), ["idempotency_key"], "{key:?}");
     }
     let headers = [("idempotency-key", "a"), ("content-type", "application/json")];
-    let answer = shop
-        .send(ask("POST", PATH, &headers, r#"{"idempotency_key":"b"}"#))
-        .await;
-    assert_eq!(
-        answer.refused_fields("invalid_idempotency_key"),
-        ["idempotency_key"]
-    );
+    let answer = shop.send(ask("POST", PATH, &headers, r#"{"idempotency_key":"b"}"#)).await;
+    assert_eq!(answer.refused_fields("invalid_idempotency_key"), ["idempotency_key"]);
     assert_eq!(shop.services.calls(), 0);
 }

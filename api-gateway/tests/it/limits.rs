@@ -15,41 +15,28 @@ async fn limited(trusted_proxies: &[&str]) -> Shop {
         auth_mode: AuthMode::Jwt,
         rate_limit_rps: 1,
         rate_limit_burst: 2,
-        trusted_proxies: trusted_proxies
-            .iter()
-            .map(|network| network.parse().unwrap())
-            .collect(),
+        trusted_proxies: trusted_proxies.iter().map(|network| network.parse().unwrap()).collect(),
         ..settings()
     });
     let shop = shop.await;
-    shop.services
-        .replies("get_products", pb::GetProductsResponse::default());
+    shop.services.replies("get_products", pb::GetProductsResponse::default());
     shop.services.replies("get_cart", cart());
     shop
 }
 
 async fn list(shop: &Shop, peer: &str, forwarded: &str) -> Answer {
-    let headers = [
-        ("x-forwarded-for", forwarded),
-        ("x-real-ip", forwarded),
-        ("forwarded", forwarded),
-    ];
+    let headers = [("x-forwarded-for", forwarded), ("x-real-ip", forwarded), ("forwarded", forwarded)];
     shop.send(from(peer, ask("GET", LIST, &headers, ""))).await
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_asks_too_often_is_told_to_wait() {
     let shop = limited(&[]).await;
-    for (status, rate) in [
-        (200, "\"default\";r=1;t=1"),
-        (200, "\"default\";r=0;t=2"),
-        (429, "\"default\";r=0;t=2"),
-    ] {
+    for (status, rate) in
+        [(200, "\"default\";r=1;t=1"), (200, "\"default\";r=0;t=2"), (429, "\"default\";r=0;t=2")]
+    {
         let answer = list(&shop, "203.0.113.9", "").await;
-        assert_eq!(
-            (answer.status.as_u16(), answer.header("ratelimit")),
-            (status, rate)
-        );
+        assert_eq!((answer.status.as_u16(), answer.header("ratelimit")), (status, rate));
         assert_eq!(answer.header("ratelimit-policy"), "\"default\";q=2;w=2");
         if status == 429 {
             answer.problem(429, "rate_limited");
@@ -63,14 +50,8 @@ async fn who_asks_too_often_is_told_to_wait() {
 
 #[tokio::test(start_paused = true)]
 async fn the_default_is_twenty_at_once() {
-    let shop = Shop::with(Settings {
-        rate_limit_rps: 10,
-        rate_limit_burst: 20,
-        ..settings()
-    })
-    .await;
-    shop.services
-        .replies("get_products", pb::GetProductsResponse::default());
+    let shop = Shop::with(Settings { rate_limit_rps: 10, rate_limit_burst: 20, ..settings() }).await;
+    shop.services.replies("get_products", pb::GetProductsResponse::default());
     let answer = shop.get(LIST).await;
     assert_eq!(answer.header("ratelimit"), "\"default\";r=19;t=1");
     assert_eq!(answer.header("ratelimit-policy"), "\"default\";q=20;w=2");
@@ -101,11 +82,7 @@ async fn a_trusted_proxy_says_who_asks() {
         ("8.8.8.8, 203.0.113.9", 429),
         ("203.0.113.9, 203.0.113.10", 200),
     ] {
-        assert_eq!(
-            list(&shop, "10.0.0.1", forwarded).await.status,
-            status,
-            "{forwarded}"
-        );
+        assert_eq!(list(&shop, "10.0.0.1", forwarded).await.status, status, "{forwarded}");
     }
 }
 
@@ -120,11 +97,7 @@ async fn a_user_has_one_bucket_wherever_they_are() {
     assert_eq!(cart(7, "203.0.113.1").await, 200);
     assert_eq!(cart(7, "203.0.113.2").await, 200);
     assert_eq!(cart(7, "203.0.113.3").await, 429);
-    assert_eq!(
-        cart(8, "203.0.113.3").await,
-        200,
-        "another user at the same address"
-    );
+    assert_eq!(cart(8, "203.0.113.3").await, 200, "another user at the same address");
 }
 
 #[tokio::test(start_paused = true)]
@@ -134,31 +107,20 @@ async fn a_bad_token_counts_for_its_address_and_probes_for_nobody() {
         let request = ask("GET", "/api/v1/cart", &[("authorization", "Bearer x")], "");
         assert_eq!(shop.send(from("203.0.113.9", request)).await.status, status);
     }
-    let lost = shop
-        .send(from("203.0.113.9", ask("GET", "/nowhere", &[], "")))
-        .await;
+    let lost = shop.send(from("203.0.113.9", ask("GET", "/nowhere", &[], ""))).await;
     lost.problem(429, "rate_limited");
     for _ in 0..5 {
-        let answer = shop
-            .send(from("203.0.113.9", ask("GET", "/health", &[], "")))
-            .await;
-        assert_eq!(
-            (answer.status.as_u16(), answer.headers.get("ratelimit")),
-            (200, None)
-        );
+        let answer = shop.send(from("203.0.113.9", ask("GET", "/health", &[], ""))).await;
+        assert_eq!((answer.status.as_u16(), answer.headers.get("ratelimit")), (200, None));
     }
 }
 
 #[tokio::test]
 async fn no_limit_means_no_limit() {
     let shop = Shop::open().await;
-    shop.services
-        .replies("get_products", pb::GetProductsResponse::default());
+    shop.services.replies("get_products", pb::GetProductsResponse::default());
     for _ in 0..50 {
         let answer = shop.get(LIST).await;
-        assert_eq!(
-            (answer.status.as_u16(), answer.headers.get("ratelimit")),
-            (200, None)
-        );
+        assert_eq!((answer.status.as_u16(), answer.headers.get("ratelimit")), (200, None));
     }
 }

@@ -9,31 +9,17 @@ use crate::shop::{Shop, ask};
 #[tokio::test]
 async fn a_page_of_orders() {
     let shop = Shop::open().await;
-    let bare = pb::Order {
-        shipping_address: None,
-        status: pb::OrderStatus::Shipped.into(),
-        ..order()
-    };
-    let page = pb::ListOrdersResponse {
-        orders: vec![order(), bare],
-        next_page_token: String::new(),
-    };
+    let bare = pb::Order { shipping_address: None, status: pb::OrderStatus::Shipped.into(), ..order() };
+    let page = pb::ListOrdersResponse { orders: vec![order(), bare], next_page_token: String::new() };
     shop.services.replies("list_orders", page);
     let mut second = order_json();
     second.as_object_mut().unwrap().remove("shipping_address");
     second["status"] = json!("SHIPPED");
     let answer = shop.get("/api/v1/orders").await;
-    assert_eq!(
-        answer.json(),
-        json!({"orders": [order_json(), second], "next_page_token": ""})
-    );
-    assert_eq!(
-        (answer.status.as_u16(), answer.header("cache-control")),
-        (200, "no-store")
-    );
+    assert_eq!(answer.json(), json!({"orders": [order_json(), second], "next_page_token": ""}));
+    assert_eq!((answer.status.as_u16(), answer.header("cache-control")), (200, "no-store"));
 
-    shop.get("/api/v1/orders?status=SHIPPED&page_size=2&page_token=t")
-        .await;
+    shop.get("/api/v1/orders?status=SHIPPED&page_size=2&page_token=t").await;
     let wanted = pb::ListOrdersRequest {
         user_id: 1,
         status: pb::OrderStatus::Shipped.into(),
@@ -41,21 +27,10 @@ async fn a_page_of_orders() {
         page_token: "t".into(),
     };
     let asked = shop.services.asked::<pb::ListOrdersRequest>("list_orders");
-    assert_eq!(
-        asked,
-        [
-            pb::ListOrdersRequest {
-                user_id: 1,
-                ..pb::ListOrdersRequest::default()
-            },
-            wanted
-        ]
-    );
-    for (query, field) in [
-        ("status=shipped", "status"),
-        ("page_size=101", "page_size"),
-        ("user_id=2", "user_id"),
-    ] {
+    assert_eq!(asked, [pb::ListOrdersRequest { user_id: 1, ..pb::ListOrdersRequest::default() }, wanted]);
+    for (query, field) in
+        [("status=shipped", "status"), ("page_size=101", "page_size"), ("user_id=2", "user_id")]
+    {
         let answer = shop.get(&format!("/api/v1/orders?{query}")).await;
         assert_eq!(answer.refused_fields("invalid_argument"), [field]);
     }
@@ -68,29 +43,20 @@ async fn an_order_is_shown_to_its_owner_and_to_admins() {
     let path = format!("/api/v1/orders/{ORDER}");
     for role in [Role::User, Role::Admin] {
         let token = format!("Bearer {}", shop.token(7, role));
-        let answer = shop
-            .send(ask("GET", &path, &[("authorization", &token)], ""))
-            .await;
+        let answer = shop.send(ask("GET", &path, &[("authorization", &token)], "")).await;
         assert_eq!((answer.status.as_u16(), answer.json()), (200, order_json()));
     }
     let asked = shop.services.asked::<pb::GetOrderRequest>("get_order");
-    assert_eq!(
-        asked.iter().map(|asked| asked.user_id).collect::<Vec<_>>(),
-        [7, 0]
-    );
+    assert_eq!(asked.iter().map(|asked| asked.user_id).collect::<Vec<_>>(), [7, 0]);
 }
 
 #[tokio::test]
 async fn an_order_that_is_not_theirs_is_not_there() {
     let shop = Shop::open().await;
     let unknown = Rejection::new(Code::NotFound, Reason::OrderNotFound, "there is no such order");
-    shop.services
-        .refuses::<pb::Order>("get_order", unknown.into_status());
+    shop.services.refuses::<pb::Order>("get_order", unknown.into_status());
     for id in [ORDER, "x", "1"] {
-        let problem = shop
-            .get(&format!("/api/v1/orders/{id}"))
-            .await
-            .problem(404, "order_not_found");
+        let problem = shop.get(&format!("/api/v1/orders/{id}")).await.problem(404, "order_not_found");
         assert_eq!(problem["detail"], "there is no such order");
     }
     assert_eq!(shop.services.calls(), 1);
@@ -103,24 +69,11 @@ async fn an_order_goes_on_step_by_step() {
     let path = format!("/api/v1/orders/{ORDER}");
     let answer = shop.json("PATCH", &path, json!({"status": "PROCESSING"})).await;
     assert_eq!((answer.status.as_u16(), answer.json()), (200, order_json()));
-    let asked = shop
-        .services
-        .asked::<pb::UpdateOrderStatusRequest>("update_order_status");
+    let asked = shop.services.asked::<pb::UpdateOrderStatusRequest>("update_order_status");
     let status = pb::OrderStatus::Processing.into();
-    assert_eq!(
-        asked,
-        [pb::UpdateOrderStatusRequest {
-            order_id: ORDER.into(),
-            status
-        }]
-    );
+    assert_eq!(asked, [pb::UpdateOrderStatusRequest { order_id: ORDER.into(), status }]);
 
-    for body in [
-        json!({}),
-        json!({"status": "LOST"}),
-        json!({"status": 2}),
-        json!({"status": null}),
-    ] {
+    for body in [json!({}), json!({"status": "LOST"}), json!({"status": 2}), json!({"status": null})] {
         let answer = shop.json("PATCH", &path, &body).await;
         assert_eq!(answer.refused_fields("invalid_argument"), ["status"], "{body}");
     }
@@ -130,9 +83,6 @@ async fn an_order_goes_on_step_by_step() {
         Reason::InvalidTransition,
         "CONFIRMED can't become DELIVERED",
     );
-    shop.services
-        .refuses::<pb::Order>("update_order_status", no.into_status());
-    shop.json("PATCH", &path, json!({"status": "DELIVERED"}))
-        .await
-        .problem(409, "invalid_transition");
+    shop.services.refuses::<pb::Order>("update_order_status", no.into_status());
+    shop.json("PATCH", &path, json!({"status": "DELIVERED"})).await.problem(409, "invalid_transition");
 }

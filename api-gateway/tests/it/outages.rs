@@ -11,8 +11,7 @@ use crate::shop::Shop;
 #[tokio::test]
 async fn a_read_is_tried_a_second_time() {
     let shop = Shop::open().await;
-    shop.services
-        .refuses::<pb::Product>("get_product", Status::unavailable("tcp 10.0.0.7 refused"));
+    shop.services.refuses::<pb::Product>("get_product", Status::unavailable("tcp 10.0.0.7 refused"));
     shop.services.replies("get_product", product());
     assert_eq!(shop.get("/api/v1/products/1").await.status, 200);
     assert_eq!(shop.services.calls(), 2);
@@ -21,16 +20,9 @@ async fn a_read_is_tried_a_second_time() {
 #[tokio::test]
 async fn a_change_is_never_tried_again() {
     let shop = Shop::open().await;
-    shop.services
-        .refuses::<cart_pb::Cart>("add_item", Status::unavailable("tcp 10.0.0.7 refused"));
+    shop.services.refuses::<cart_pb::Cart>("add_item", Status::unavailable("tcp 10.0.0.7 refused"));
     shop.services.replies("add_item", cart());
-    let answer = shop
-        .json(
-            "POST",
-            "/api/v1/cart/items",
-            json!({"product_id": 1, "quantity": 2}),
-        )
-        .await;
+    let answer = shop.json("POST", "/api/v1/cart/items", json!({"product_id": 1, "quantity": 2})).await;
     answer.problem(503, "unavailable");
     assert_eq!(shop.services.calls(), 1);
 }
@@ -48,16 +40,11 @@ async fn an_outage_shows_no_internals() {
         (Code::InvalidArgument, 400, "invalid_argument"),
     ] {
         let shop = Shop::open().await;
-        shop.services.refuses::<pb::Product>(
-            "get_product",
-            Status::new(code, "SELECT * FROM /var/db at 10.0.0.7"),
-        );
+        shop.services
+            .refuses::<pb::Product>("get_product", Status::new(code, "SELECT * FROM /var/db at 10.0.0.7"));
         let answer = shop.get("/api/v1/products/1").await;
         let problem = answer.problem(status, name).to_string();
-        assert!(
-            !problem.contains("SELECT") && !problem.contains("10.0.0.7"),
-            "{problem}"
-        );
+        assert!(!problem.contains("SELECT") && !problem.contains("10.0.0.7"), "{problem}");
         let waits = matches!(status, 429 | 503 | 504);
         assert_eq!(answer.header("retry-after"), if waits { "1" } else { "" });
     }
@@ -66,11 +53,7 @@ async fn an_outage_shows_no_internals() {
 #[tokio::test]
 async fn a_service_that_is_not_there() {
     let (services, (world, clock)) = (crate::fake::Fake::default(), testkit::world());
-    let nowhere = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .await
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let nowhere = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let peers = api_gateway::Peers {
         product: platform::transport::Transport::connect("product", &nowhere.to_string()).unwrap(),
         ..crate::shop::peers(&services)
@@ -79,36 +62,17 @@ async fn a_service_that_is_not_there() {
         .await
         .unwrap()
         .router();
-    let shop = Shop {
-        services,
-        clock,
-        router,
-    };
-    let problem = shop
-        .get("/api/v1/products")
-        .await
-        .problem(503, "unavailable")
-        .to_string();
+    let shop = Shop { services, clock, router };
+    let problem = shop.get("/api/v1/products").await.problem(503, "unavailable").to_string();
     assert!(!problem.contains("127.0.0.1"), "{problem}");
 }
 
 #[tokio::test]
 async fn half_an_answer_is_a_failure_of_ours() {
     let shop = Shop::open().await;
-    shop.services.replies(
-        "get_product",
-        pb::Product {
-            price: None,
-            ..product()
-        },
-    );
+    shop.services.replies("get_product", pb::Product { price: None, ..product() });
     shop.get("/api/v1/products/1").await.problem(500, "internal");
-    let nothing = checkout::InitiateCheckoutResponse {
-        checkout: None,
-        replayed: false,
-    };
+    let nothing = checkout::InitiateCheckoutResponse { checkout: None, replayed: false };
     shop.services.replies("initiate_checkout", nothing);
-    shop.json("POST", "/api/v1/checkout", json!({"idempotency_key": "k"}))
-        .await
-        .problem(500, "internal");
+    shop.json("POST", "/api/v1/checkout", json!({"idempotency_key": "k"})).await.problem(500, "internal");
 }

@@ -15,17 +15,11 @@ pub(crate) fn body() -> Value {
 #[tokio::test]
 async fn a_page_of_products() {
     let shop = Shop::open().await;
-    let page = pb::GetProductsResponse {
-        products: vec![product()],
-        next_page_token: "next".into(),
-    };
+    let page = pb::GetProductsResponse { products: vec![product()], next_page_token: "next".into() };
     shop.services.replies("get_products", page);
     let answer = shop.get("/api/v1/products").await;
     assert_eq!(answer.status, 200);
-    assert_eq!(
-        answer.json(),
-        json!({"products": [product_json()], "next_page_token": "next"})
-    );
+    assert_eq!(answer.json(), json!({"products": [product_json()], "next_page_token": "next"}));
     assert_eq!(answer.header("content-type"), "application/json");
     assert_eq!(answer.header("cache-control"), "public, max-age=5");
 
@@ -46,8 +40,7 @@ async fn a_page_of_products() {
         [pb::GetProductsRequest::default(), wanted]
     );
 
-    shop.get("/api/v1/products?min_price=100&currency=JPY&sort=newest")
-        .await;
+    shop.get("/api/v1/products?min_price=100&currency=JPY&sort=newest").await;
     let asked = shop.services.asked::<pb::GetProductsRequest>("get_products");
     let price = asked[2].min_price.clone().unwrap();
     assert_eq!((price.currency_code.as_str(), price.minor_units), ("JPY", 100));
@@ -72,10 +65,7 @@ async fn a_query_is_understood_or_refused() {
         assert_eq!(answer.refused_fields("invalid_argument"), [field], "{query}");
     }
     let answer = shop.get("/api/v1/products?sort=x&page_size=0&z=1").await;
-    assert_eq!(
-        answer.refused_fields("invalid_argument"),
-        ["sort", "page_size", "z"]
-    );
+    assert_eq!(answer.refused_fields("invalid_argument"), ["sort", "page_size", "z"]);
     assert_eq!(shop.services.calls(), 0);
 }
 
@@ -88,17 +78,10 @@ async fn a_product_is_read_again_only_when_it_changed() {
     assert_eq!(answer.header("etag"), "\"3\"");
     assert_eq!(answer.header("cache-control"), "public, no-cache");
 
-    for (tags, status) in [
-        ("\"3\"", 304),
-        ("W/\"3\"", 304),
-        ("*", 304),
-        ("\"1\", \"3\"", 304),
-        ("\"2\"", 200),
-        ("3", 200),
-    ] {
-        let answer = shop
-            .send(ask("GET", "/api/v1/products/1", &[("if-none-match", tags)], ""))
-            .await;
+    for (tags, status) in
+        [("\"3\"", 304), ("W/\"3\"", 304), ("*", 304), ("\"1\", \"3\"", 304), ("\"2\"", 200), ("3", 200)]
+    {
+        let answer = shop.send(ask("GET", "/api/v1/products/1", &[("if-none-match", tags)], "")).await;
         assert_eq!(answer.status, status, "{tags}");
         assert_eq!(answer.header("etag"), "\"3\"");
         assert_eq!(answer.body.is_empty(), status == 304);
@@ -111,30 +94,13 @@ async fn a_product_is_read_again_only_when_it_changed() {
 async fn a_product_that_is_not_there() {
     let shop = Shop::open().await;
     let gone = Rejection::new(Code::NotFound, Reason::ProductNotFound, "there is no product 7");
-    shop.services
-        .refuses::<pb::Product>("get_product", gone.into_status());
-    let problem = shop
-        .get("/api/v1/products/7")
-        .await
-        .problem(404, "product_not_found");
+    shop.services.refuses::<pb::Product>("get_product", gone.into_status());
+    let problem = shop.get("/api/v1/products/7").await.problem(404, "product_not_found");
     assert_eq!(problem["detail"], "there is no product 7");
     assert_eq!(problem["title"], "Product not found");
-    for id in [
-        "0",
-        "-1",
-        "abc",
-        "1.5",
-        "+1",
-        "%31%00",
-        "9223372036854775808",
-        "%ff",
-    ] {
+    for id in ["0", "-1", "abc", "1.5", "+1", "%31%00", "9223372036854775808", "%ff"] {
         let answer = shop.get(&format!("/api/v1/products/{id}")).await;
-        assert_eq!(
-            answer.refused_fields("invalid_product_id"),
-            ["product_id"],
-            "{id}"
-        );
+        assert_eq!(answer.refused_fields("invalid_product_id"), ["product_id"], "{id}");
     }
     assert_eq!(shop.services.calls(), 1);
 }
@@ -148,32 +114,17 @@ async fn a_new_product_is_understood_or_refused() {
         (json!({"initial_stock": 1.5}), "initial_stock"),
         (json!({"price": null}), "price"),
         (json!({"price": 1299.99}), "price"),
-        (
-            json!({"price": {"amount": 1299.99, "currency": "USD"}}),
-            "price.amount",
-        ),
-        (
-            json!({"price": {"amount": "1.999", "currency": "USD"}}),
-            "price.amount",
-        ),
-        (
-            json!({"price": {"amount": "1", "currency": "XXY"}}),
-            "price.currency",
-        ),
+        (json!({"price": {"amount": 1299.99, "currency": "USD"}}), "price.amount"),
+        (json!({"price": {"amount": "1.999", "currency": "USD"}}), "price.amount"),
+        (json!({"price": {"amount": "1", "currency": "XXY"}}), "price.currency"),
         (json!({"price": {"amount": "1"}}), "price.currency"),
-        (
-            json!({"price": {"amount": "1", "currency": "USD", "tax": "0"}}),
-            "price.tax",
-        ),
+        (json!({"price": {"amount": "1", "currency": "USD", "tax": "0"}}), "price.tax"),
         (json!({"name": 7}), "name"),
         (json!({"id": 7}), "id"),
         (json!({"version": 7}), "version"),
     ] {
         let mut wrong = body();
-        wrong
-            .as_object_mut()
-            .unwrap()
-            .extend(change.as_object().unwrap().clone());
+        wrong.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
         let answer = shop.json("POST", "/api/v1/products", wrong).await;
         assert_eq!(answer.refused_fields("invalid_argument"), [wanted], "{change}");
     }
@@ -188,8 +139,7 @@ async fn a_product_is_replaced_as_a_whole() {
     let put = async |tag: Option<&str>| {
         let mut headers = vec![("content-type", "application/json")];
         headers.extend(tag.map(|tag| ("if-match", tag)));
-        shop.send(ask("PUT", "/api/v1/products/1", &headers, &body().to_string()))
-            .await
+        shop.send(ask("PUT", "/api/v1/products/1", &headers, &body().to_string())).await
     };
     let answer = put(None).await;
     assert_eq!((answer.status.as_u16(), answer.json()), (200, product_json()));
@@ -205,28 +155,16 @@ async fn a_product_is_replaced_as_a_whole() {
     for tag in ["W/\"3\"", "\"x\"", "\"1\", \"2\""] {
         put(Some(tag)).await.problem(412, "stale_version");
     }
-    assert_eq!(
-        put(Some("3")).await.refused_fields("invalid_argument"),
-        ["If-Match"]
-    );
-    assert_eq!(
-        shop.services
-            .asked::<pb::UpdateProductRequest>("update_product")
-            .len(),
-        4
-    );
+    assert_eq!(put(Some("3")).await.refused_fields("invalid_argument"), ["If-Match"]);
+    assert_eq!(shop.services.asked::<pb::UpdateProductRequest>("update_product").len(), 4);
 
     let part = json!({"name": "Laptop", "price": {"amount": "1", "currency": "USD"}});
     let answer = shop.json("PUT", "/api/v1/products/1", part).await;
-    assert_eq!(
-        answer.refused_fields("invalid_argument"),
-        ["description", "category", "image_url"]
-    );
+    assert_eq!(answer.refused_fields("invalid_argument"), ["description", "category", "image_url"]);
 
     shop.services.forget("update_product");
     let stale = Rejection::new(Code::Aborted, Reason::StaleVersion, "the product has version 4");
-    shop.services
-        .refuses::<pb::Product>("update_product", stale.into_status());
+    shop.services.refuses::<pb::Product>("update_product", stale.into_status());
     put(Some("\"3\"")).await.problem(412, "stale_version");
 }
 

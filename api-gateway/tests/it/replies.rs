@@ -14,10 +14,7 @@ fn at() -> Option<prost_types::Timestamp> {
 
 pub(crate) fn usd(minor_units: i64) -> Option<common::Money> {
     let currency_code = "USD".to_owned();
-    Some(common::Money {
-        currency_code,
-        minor_units,
-    })
+    Some(common::Money { currency_code, minor_units })
 }
 
 pub(crate) fn product() -> product::Product {
@@ -43,11 +40,7 @@ pub(crate) fn product_json() -> Value {
 }
 
 pub(crate) fn stock() -> inventory::Stock {
-    inventory::Stock {
-        product_id: 1,
-        available: 47,
-        reserved: 3,
-    }
+    inventory::Stock { product_id: 1, available: 47, reserved: 3 }
 }
 
 pub(crate) fn cart() -> cart::Cart {
@@ -63,10 +56,7 @@ pub(crate) fn cart() -> cart::Cart {
     cart::Cart {
         user_id: 1,
         version: 7,
-        items: vec![
-            line(1, "Laptop", usd(129_999), usd(259_998), true),
-            line(9, "Gone", None, None, false),
-        ],
+        items: vec![line(1, "Laptop", usd(129_999), usd(259_998), true), line(9, "Gone", None, None, false)],
         total_items: 4,
         total: usd(259_998),
         updated_at: at(),
@@ -89,10 +79,7 @@ pub(crate) fn cart_json() -> Value {
 }
 
 pub(crate) fn checkout(status: checkout::CheckoutStatus) -> checkout::Checkout {
-    let ended = matches!(
-        status,
-        checkout::CheckoutStatus::Completed | checkout::CheckoutStatus::Failed
-    );
+    let ended = matches!(status, checkout::CheckoutStatus::Completed | checkout::CheckoutStatus::Failed);
     let entry = |state: &str, outcome: &str| checkout::TimelineEntry {
         state: state.into(),
         at: at(),

@@ -65,9 +65,7 @@ pub(crate) fn peers(services: &Fake) -> Peers {
 }
 
 pub(crate) async fn gateway(settings: Settings, services: &Fake, world: World) -> Gateway {
-    api_gateway::open(settings, Ipv4Addr::LOCALHOST.into(), peers(services), world)
-        .await
-        .unwrap()
+    api_gateway::open(settings, Ipv4Addr::LOCALHOST.into(), peers(services), world).await.unwrap()
 }
 
 impl Shop {
@@ -78,33 +76,21 @@ impl Shop {
 
     /// In mode jwt, without limits.
     pub(crate) async fn guarded() -> Self {
-        Self::with(Settings {
-            auth_mode: AuthMode::Jwt,
-            ..settings()
-        })
-        .await
+        Self::with(Settings { auth_mode: AuthMode::Jwt, ..settings() }).await
     }
 
     pub(crate) async fn with(settings: Settings) -> Self {
         let services = Fake::default();
         let (world, clock) = testkit::world();
         let router = gateway(settings, &services, world).await.router();
-        Self {
-            services,
-            clock,
-            router,
-        }
+        Self { services, clock, router }
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (head, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
-        Answer {
-            status: head.status,
-            headers: head.headers,
-            body,
-        }
+        Answer { status: head.status, headers: head.headers, body }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -112,25 +98,14 @@ impl Shop {
     }
 
     pub(crate) async fn json(&self, method: &str, path: &str, body: impl ToString) -> Answer {
-        self.send(ask(
-            method,
-            path,
-            &[("content-type", "application/json")],
-            &body.to_string(),
-        ))
-        .await
+        self.send(ask(method, path, &[("content-type", "application/json")], &body.to_string())).await
     }
 
     /// A token that is good for an hour.
     pub(crate) fn token(&self, user_id: i64, role: Role) -> String {
         let keys = Keys::new(&SECRET.into(), None, None).unwrap();
-        let identity = Identity {
-            user_id: UserId::try_from(user_id).unwrap(),
-            role,
-        };
-        keys.issue(identity, self.clock.now(), Duration::from_secs(3600))
-            .unwrap()
-            .token
+        let identity = Identity { user_id: UserId::try_from(user_id).unwrap(), role };
+        keys.issue(identity, self.clock.now(), Duration::from_secs(3600)).unwrap().token
     }
 }
 
@@ -146,16 +121,8 @@ impl Answer {
     /// Asserts that this is a whole problem document, and returns it.
     #[track_caller]
     pub(crate) fn problem(&self, status: u16, code: &str) -> Value {
-        let document = if self.body.is_empty() {
-            Value::Null
-        } else {
-            self.json()
-        };
-        assert_eq!(
-            (self.status.as_u16(), document["code"].as_str()),
-            (status, Some(code)),
-            "{document}"
-        );
+        let document = if self.body.is_empty() { Value::Null } else { self.json() };
+        assert_eq!((self.status.as_u16(), document["code"].as_str()), (status, Some(code)), "{document}");
         assert_eq!(self.header("content-type"), "application/problem+json");
         assert_eq!(self.header("x-content-type-options"), "nosniff");
         assert_eq!(self.header("cache-control"), "no-store");
@@ -172,18 +139,13 @@ impl Answer {
     pub(crate) fn refused_fields(&self, code: &str) -> Vec<String> {
         let document = self.problem(400, code);
         let errors = document["errors"].as_array().unwrap();
-        errors
-            .iter()
-            .map(|error| error["field"].as_str().unwrap().to_owned())
-            .collect()
+        errors.iter().map(|error| error["field"].as_str().unwrap().to_owned()).collect()
     }
 }
 
 pub(crate) fn ask(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Request<Body> {
     let request = Request::builder().method(method).uri(path);
-    let request = headers
-        .iter()
-        .fold(request, |request, (name, value)| request.header(*name, *value));
+    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     request.body(Body::from(body.to_owned())).unwrap()
 }
 

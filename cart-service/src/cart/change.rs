@@ -85,9 +85,7 @@ impl Change {
         };
         match self {
             Self::Add { product, quantity } => {
-                let listing = listings
-                    .find(*product)
-                    .ok_or(Refusal::ProductNotFound(*product))?;
+                let listing = listings.find(*product).ok_or(Refusal::ProductNotFound(*product))?;
                 cart.add(*product, *quantity, listing, now)?;
             }
             Self::SetQuantity { product, quantity } => {

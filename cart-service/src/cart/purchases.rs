@@ -40,26 +40,16 @@ pub struct Purchases {
 impl Purchases {
     /// All up to a version.
     pub(super) fn since(floor: Version) -> Self {
-        Self {
-            floor,
-            recent: Vec::new(),
-        }
+        Self { floor, recent: Vec::new() }
     }
 
     /// The highest version whose purchase has been taken out.
     pub fn bought_version(&self) -> Version {
-        self.recent
-            .iter()
-            .map(|taken| taken.version)
-            .fold(self.floor, Version::max)
+        self.recent.iter().map(|taken| taken.version).fold(self.floor, Version::max)
     }
 
     pub(super) fn has(&self, purchase: Taken) -> bool {
-        purchase.version <= self.floor
-            || self
-                .recent
-                .iter()
-                .any(|taken| taken.checkout == purchase.checkout)
+        purchase.version <= self.floor || self.recent.iter().any(|taken| taken.checkout == purchase.checkout)
     }
 
     pub(super) fn note(&mut self, purchase: Taken) {
@@ -88,15 +78,8 @@ impl From<CheckoutCompleted> for Purchase {
     fn from(event: CheckoutCompleted) -> Self {
         Self {
             user: event.user_id,
-            taken: Taken {
-                checkout: event.checkout_id,
-                version: Version(event.cart_version),
-            },
-            items: event
-                .items
-                .into_iter()
-                .map(|item| (item.product_id, item.quantity))
-                .collect(),
+            taken: Taken { checkout: event.checkout_id, version: Version(event.cart_version) },
+            items: event.items.into_iter().map(|item| (item.product_id, item.quantity)).collect(),
         }
     }
 }
@@ -126,10 +109,7 @@ mod tests {
             purchases.note(taken(version));
             assert!(purchases.recent.len() <= REMEMBERED);
         }
-        assert_eq!(
-            (purchases.floor, purchases.bought_version()),
-            (Version(900), Version(1000))
-        );
+        assert_eq!((purchases.floor, purchases.bought_version()), (Version(900), Version(1000)));
         for version in 1..=1000 {
             assert!(purchases.has(taken(version)), "{version}");
         }

@@ -20,17 +20,11 @@ fn changed(change: &Change, found: Option<&Cart>) -> Cart {
 }
 
 fn add(id: i64, quantity: i64) -> Change {
-    Change::Add {
-        product: product(id),
-        quantity: units(quantity),
-    }
+    Change::Add { product: product(id), quantity: units(quantity) }
 }
 
 fn set(id: i64, quantity: i64) -> Change {
-    Change::SetQuantity {
-        product: product(id),
-        quantity: units(quantity),
-    }
+    Change::SetQuantity { product: product(id), quantity: units(quantity) }
 }
 
 fn remove(id: i64) -> Change {
@@ -38,10 +32,7 @@ fn remove(id: i64) -> Change {
 }
 
 fn quantities(cart: &Cart) -> Vec<(i64, i64)> {
-    cart.lines
-        .iter()
-        .map(|line| (line.product.get(), line.quantity.get()))
-        .collect()
+    cart.lines.iter().map(|line| (line.product.get(), line.quantity.get())).collect()
 }
 
 #[test]
@@ -53,10 +44,7 @@ fn the_first_addition_begins_a_cart_at_the_milliseconds_of_the_clock() {
     );
     assert_eq!((quantities(&cart), cart.updated_at), (vec![(7, 2)], now()));
     let second = changed(&add(3, 1), Some(&cart));
-    assert_eq!(
-        (second.version.0 - cart.version.0, quantities(&second)),
-        (1, vec![(7, 2), (3, 1)])
-    );
+    assert_eq!((second.version.0 - cart.version.0, quantities(&second)), (1, vec![(7, 2), (3, 1)]));
     assert_eq!(second.purchases, cart.purchases);
 }
 
@@ -81,18 +69,15 @@ fn a_fifty_first_line_is_refused_but_not_more_of_the_fiftieth() {
 #[test]
 fn only_what_exists_in_one_currency_comes_in() {
     let euro = Money::new(100, "EUR".parse().unwrap());
-    let listings: Listings = [listing(1, usd(100)), listing(2, euro), (product(3), None)]
-        .into_iter()
-        .collect();
+    let listings: Listings =
+        [listing(1, usd(100)), listing(2, euro), (product(3), None)].into_iter().collect();
     let dollars = cart(1, &[(1, 1)]);
     let refusal = |id, found| add(id, 1).apply(user(1), found, &listings, now()).unwrap_err();
     assert_eq!(refusal(3, None), Refusal::ProductNotFound(product(3)));
     assert_eq!(refusal(2, Some(&dollars)), Refusal::CurrencyMismatch);
     // Alone in the cart it may come in whatever currency it has now.
     let was_dollars = cart(1, &[(2, 1)]);
-    let outcome = add(2, 1)
-        .apply(user(1), Some(&was_dollars), &listings, now())
-        .unwrap();
+    let outcome = add(2, 1).apply(user(1), Some(&was_dollars), &listings, now()).unwrap();
     assert_eq!(outcome.cart().map(|cart| cart.lines[0].price), Some(euro));
 }
 
@@ -107,11 +92,7 @@ fn what_changes_nothing_makes_no_version() {
         (Change::Clear, Some(&empty)),
         (Change::Clear, None),
     ] {
-        assert_eq!(
-            apply(&change, found),
-            Ok(Outcome::Unchanged(found.cloned())),
-            "{change:?}"
-        );
+        assert_eq!(apply(&change, found), Ok(Outcome::Unchanged(found.cloned())), "{change:?}");
     }
     assert_eq!(apply(&set(9, 1), Some(&two)), Err(Refusal::NotInCart(product(9))));
     assert_eq!(apply(&set(9, 1), None), Err(Refusal::NotInCart(product(9))));
@@ -119,10 +100,7 @@ fn what_changes_nothing_makes_no_version() {
 
 #[test]
 fn a_cart_lives_for_ninety_days_and_the_next_one_begins_above_it() {
-    let old = Cart {
-        version: Version(i64::MAX / 2),
-        ..cart(1, &[(1, 2)])
-    };
+    let old = Cart { version: Version(i64::MAX / 2), ..cart(1, &[(1, 2)]) };
     let last_moment = now().after(LIFETIME - Duration::from_micros(1));
     let gone = now().after(LIFETIME);
     assert_eq!(Cart::alive(Some(&old), last_moment), Some(&old));
@@ -130,13 +108,8 @@ fn a_cart_lives_for_ninety_days_and_the_next_one_begins_above_it() {
 
     let at = |change: &Change, moment| change.apply(user(1), Some(&old), &listings(), moment).unwrap();
     assert_eq!(at(&remove(1), gone), Outcome::Unchanged(None));
-    let Outcome::Changed(next) = at(&add(5, 1), gone) else {
-        panic!("an addition is a change")
-    };
-    assert_eq!(
-        (quantities(&next), next.version),
-        (vec![(5, 1)], old.version.next())
-    );
+    let Outcome::Changed(next) = at(&add(5, 1), gone) else { panic!("an addition is a change") };
+    assert_eq!((quantities(&next), next.version), (vec![(5, 1)], old.version.next()));
     // What the earlier cart sold is behind the new one.
     assert!(next.purchases.has(taken(1, old.version)));
 }
@@ -145,26 +118,17 @@ fn a_cart_lives_for_ninety_days_and_the_next_one_begins_above_it() {
 fn a_purchase_takes_what_was_bought_once_and_leaves_the_rest() {
     let bought = cart(1, &[(1, 2), (2, 5), (3, 1)]);
     let added_since = changed(&add(1, 1), Some(&bought));
-    let event = Change::TakeOut(purchase(
-        taken(1, bought.version),
-        &[(1, 2), (2, 5), (4, 9), (3, 99)],
-    ));
+    let event = Change::TakeOut(purchase(taken(1, bought.version), &[(1, 2), (2, 5), (4, 9), (3, 99)]));
     let after = changed(&event, Some(&added_since));
     assert_eq!(quantities(&after), [(1, 1)]);
     assert_eq!(
         (after.purchases.bought_version(), after.version),
         (bought.version, added_since.version.next())
     );
-    assert_eq!(
-        apply(&event, Some(&after)),
-        Ok(Outcome::Unchanged(Some(after.clone())))
-    );
+    assert_eq!(apply(&event, Some(&after)), Ok(Outcome::Unchanged(Some(after.clone()))));
     // Emptied and filled again, the goods of old are not taken from the new ones.
     let refilled = changed(&add(1, 7), Some(&changed(&Change::Clear, Some(&after))));
-    assert_eq!(
-        apply(&event, Some(&refilled)),
-        Ok(Outcome::Unchanged(Some(refilled.clone())))
-    );
+    assert_eq!(apply(&event, Some(&refilled)), Ok(Outcome::Unchanged(Some(refilled.clone()))));
     assert_eq!(apply(&event, None), Ok(Outcome::Unchanged(None)));
 }
 
@@ -174,32 +138,20 @@ fn purchases_in_the_wrong_order_are_all_taken_out() {
     let first = Change::TakeOut(purchase(taken(1, one.version), &[(1, 3)]));
     let second = Change::TakeOut(purchase(taken(2, Version(one.version.0 + 2)), &[(1, 4)]));
     let late = changed(&first, Some(&changed(&second, Some(&one))));
-    assert_eq!(
-        (quantities(&late), late.purchases.bought_version().0),
-        (vec![(1, 3)], one.version.0 + 2)
-    );
+    assert_eq!((quantities(&late), late.purchases.bought_version().0), (vec![(1, 3)], one.version.0 + 2));
 }
 
 #[test]
 fn a_missing_product_stays_in_sight_but_out_of_the_total() {
     let cart = cart(1, &[(1, 2), (2, 3), (3, 1)]);
     let euro = Money::new(1, "EUR".parse().unwrap());
-    let now_listed = [(product(2), None), listing(1, usd(150)), listing(3, euro)]
-        .into_iter()
-        .collect();
+    let now_listed = [(product(2), None), listing(1, usd(150)), listing(3, euro)].into_iter().collect();
     let priced = PricedCart::new(user(1), Some(&cart), &now_listed).unwrap();
     assert_eq!((priced.total, priced.total_items), (usd(300), 6));
     let lines: Vec<_> = priced
         .lines
         .iter()
-        .map(|line| {
-            (
-                line.line.name.as_str(),
-                line.line.price,
-                line.total,
-                line.available,
-            )
-        })
+        .map(|line| (line.line.name.as_str(), line.line.price, line.total, line.available))
         .collect();
     assert_eq!(
         lines,
@@ -210,10 +162,7 @@ fn a_missing_product_stays_in_sight_but_out_of_the_total() {
         ]
     );
     let nothing = PricedCart::new(user(1), None, &now_listed).unwrap();
-    assert_eq!(
-        (nothing.version, nothing.total, nothing.updated_at),
-        (Version::NONE, usd(0), None)
-    );
+    assert_eq!((nothing.version, nothing.total, nothing.updated_at), (Version::NONE, usd(0), None));
 }
 
 #[test]
@@ -231,21 +180,14 @@ fn totals_never_wrap() {
 fn the_catalogue_is_asked_for_what_is_shown_and_no_more() {
     let two = cart(1, &[(1, 1), (2, 1)]);
     let needs = |change: &Change, found| -> Vec<i64> {
-        change
-            .needs(found, now())
-            .into_iter()
-            .map(ProductId::get)
-            .collect()
+        change.needs(found, now()).into_iter().map(ProductId::get).collect()
     };
     assert_eq!(needs(&add(3, 1), Some(&two)), [1, 2, 3]);
     assert_eq!(needs(&set(1, 5), Some(&two)), [1, 2]);
     assert_eq!(needs(&remove(1), Some(&two)), [2]);
     assert!(needs(&Change::Clear, Some(&two)).is_empty());
     assert!(needs(&set(1, 5), None).is_empty());
-    let expired = Cart {
-        updated_at: now().before(LIFETIME),
-        ..cart(1, &[(1, 1), (2, 1)])
-    };
+    let expired = Cart { updated_at: now().before(LIFETIME), ..cart(1, &[(1, 1), (2, 1)]) };
     assert_eq!(needs(&add(3, 1), Some(&expired)), [3]);
 }
 
@@ -292,10 +234,7 @@ impl Model {
                 Ok(true)
             }
             Change::SetQuantity { product, quantity } => {
-                let line = self
-                    .lines
-                    .get_mut(&product.get())
-                    .ok_or(Refusal::NotInCart(*product))?;
+                let line = self.lines.get_mut(&product.get()).ok_or(Refusal::NotInCart(*product))?;
                 Ok(std::mem::replace(line, quantity.get()) != quantity.get())
             }
             Change::Remove { product } => Ok(self.lines.remove(&product.get()).is_some()),
@@ -306,9 +245,7 @@ impl Model {
                     return Ok(false);
                 }
                 for (product, units) in &purchase.items {
-                    self.lines
-                        .entry(product.get())
-                        .and_modify(|line| *line -= units.get());
+                    self.lines.entry(product.get()).and_modify(|line| *line -= units.get());
                 }
                 self.lines.retain(|_, line| *line > 0);
                 self.applied.push(purchase.taken);

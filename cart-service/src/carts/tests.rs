@@ -82,18 +82,12 @@ fn carts(store: &Arc<Obedient>) -> Carts {
     let nowhere = Transport::connect("product", "127.0.0.1:1").unwrap();
     let (world, _clock) = testkit::world();
     // Waits are real, so that they end; the moment is that of the fixtures.
-    let world = World {
-        ids: world.ids,
-        ..World::real()
-    };
+    let world = World { ids: world.ids, ..World::real() };
     Carts::new(store.clone(), Catalogue::new(nowhere), world)
 }
 
 fn young(lines: &[(i64, i64)]) -> Cart {
-    Cart {
-        updated_at: World::real().clock.now(),
-        ..cart(1, lines)
-    }
+    Cart { updated_at: World::real().clock.now(), ..cart(1, lines) }
 }
 
 fn ctx() -> Context {
@@ -121,10 +115,7 @@ async fn a_cart_that_others_always_change_first_is_given_up() {
 async fn a_catalogue_out_of_reach_is_said_so_and_changes_nothing() {
     let store = Obedient::holding(young(&[(1, 1)]));
     let carts = carts(&store);
-    let change = Change::SetQuantity {
-        product: product(1),
-        quantity: crate::fixtures::units(5),
-    };
+    let change = Change::SetQuantity { product: product(1), quantity: crate::fixtures::units(5) };
     let status = tonic::Status::from(carts.change(&ctx(), user(1), &change).await.unwrap_err());
     assert_eq!(
         (status.code(), status.message()),
@@ -160,10 +151,7 @@ async fn a_write_of_unknown_outcome_is_not_hidden_by_the_cache() {
     assert_eq!(carts.cached(user(1)).await.unwrap().unwrap().lines.len(), 1);
     store.order(Order::LoseTheAnswer);
     let status = tonic::Status::from(carts.change(&ctx(), user(1), &Change::Clear).await.unwrap_err());
-    assert_eq!(
-        (status.code(), proto::status::reason(&status)),
-        (tonic::Code::Unknown, None)
-    );
+    assert_eq!((status.code(), proto::status::reason(&status)), (tonic::Code::Unknown, None));
     assert_eq!(carts.cached(user(1)).await.unwrap().unwrap().lines, []);
 }
 
@@ -177,11 +165,6 @@ async fn a_purchase_of_unknown_outcome_is_taken_out_once_when_tried_again() {
     carts.take_out(event.clone()).await.unwrap_err();
     store.order(Order::Write);
     carts.take_out(event).await.unwrap();
-    assert_eq!(
-        carts.cached(user(1)).await.unwrap().unwrap().lines[0]
-            .quantity
-            .get(),
-        3
-    );
+    assert_eq!(carts.cached(user(1)).await.unwrap().unwrap().lines[0].quantity.get(), 3);
     assert_eq!(store.writes.load(Ordering::Relaxed), 1);
 }

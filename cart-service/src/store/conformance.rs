@@ -26,10 +26,7 @@ pub(crate) async fn all<Kept>(open: impl AsyncFn() -> (Arc<dyn Store>, Kept)) {
 }
 
 fn at(version: i64, cart: &Cart) -> Cart {
-    Cart {
-        version: Version(version),
-        ..cart.clone()
-    }
+    Cart { version: Version(version), ..cart.clone() }
 }
 
 async fn a_cart_is_read_as_it_was_stored(store: Arc<dyn Store>) {
@@ -46,15 +43,9 @@ async fn a_cart_is_read_as_it_was_stored(store: Arc<dyn Store>) {
     assert_eq!(store.load(user(2)).await.unwrap(), None);
 
     let euro = types::Money::new(5, "EUR".parse().unwrap());
-    let mut second = Cart {
-        lines: first.lines[1..].to_vec(),
-        ..at(first.version.0 + 1, &first)
-    };
+    let mut second = Cart { lines: first.lines[1..].to_vec(), ..at(first.version.0 + 1, &first) };
     second.lines[0].price = euro;
-    assert_eq!(
-        store.replace(Some(first.version), &second).await.unwrap(),
-        Replaced::Yes
-    );
+    assert_eq!(store.replace(Some(first.version), &second).await.unwrap(), Replaced::Yes);
     assert_eq!(store.load(user(1)).await.unwrap(), Some(second));
 }
 
@@ -62,25 +53,15 @@ async fn only_the_expected_version_is_replaced(store: Arc<dyn Store>) {
     let cart = at(10, &cart(1, &[(1, 1)]));
     let next = at(11, &cart);
     for expected in [Version(9), Version(10), Version(11)] {
-        assert_eq!(
-            store.replace(Some(expected), &next).await.unwrap(),
-            Replaced::Conflict
-        );
+        assert_eq!(store.replace(Some(expected), &next).await.unwrap(), Replaced::Conflict);
     }
     assert_eq!(store.load(user(1)).await.unwrap(), None);
     assert_eq!(store.replace(None, &cart).await.unwrap(), Replaced::Yes);
     for expected in [None, Some(Version(9)), Some(Version(11))] {
-        assert_eq!(
-            store.replace(expected, &next).await.unwrap(),
-            Replaced::Conflict,
-            "{expected:?}"
-        );
+        assert_eq!(store.replace(expected, &next).await.unwrap(), Replaced::Conflict, "{expected:?}");
     }
     assert_eq!(store.load(user(1)).await.unwrap(), Some(cart));
-    assert_eq!(
-        store.replace(Some(Version(10)), &next).await.unwrap(),
-        Replaced::Yes
-    );
+    assert_eq!(store.replace(Some(Version(10)), &next).await.unwrap(), Replaced::Yes);
     assert_eq!(store.load(user(1)).await.unwrap(), Some(next));
 }
 
@@ -94,13 +75,7 @@ async fn of_many_at_once_one_wins(store: Arc<dyn Store>) {
             .filter(|(_, outcome)| matches!(outcome, Ok(Replaced::Yes)))
             .map(|(cart, _)| cart)
             .collect();
-        assert_eq!(
-            (
-                won.len(),
-                outcomes.iter().filter(|outcome| outcome.is_err()).count()
-            ),
-            (1, 0)
-        );
+        assert_eq!((won.len(), outcomes.iter().filter(|outcome| outcome.is_err()).count()), (1, 0));
         assert_eq!(store.load(user(1)).await.unwrap().as_ref(), won.first().copied());
     };
     race(None, 5).await;
@@ -110,35 +85,20 @@ async fn of_many_at_once_one_wins(store: Arc<dyn Store>) {
 async fn a_sweep_takes_the_old_and_leaves_the_young(store: Arc<dyn Store>) {
     let limit = now();
     let step = Duration::from_micros(1);
-    for (owner, updated_at) in [
-        (1, limit.before(step)),
-        (2, limit),
-        (3, limit.after(step)),
-        (4, limit.before(step)),
-    ] {
-        let cart = Cart {
-            updated_at,
-            ..cart(owner, &[(1, 1)])
-        };
+    for (owner, updated_at) in
+        [(1, limit.before(step)), (2, limit), (3, limit.after(step)), (4, limit.before(step))]
+    {
+        let cart = Cart { updated_at, ..cart(owner, &[(1, 1)]) };
         store.replace(None, &cart).await.unwrap();
     }
     assert_eq!(store.sweep(limit, 2).await.unwrap(), 2);
     assert_eq!(store.sweep(limit, 2).await.unwrap(), 1);
     assert_eq!(store.sweep(limit, 2).await.unwrap(), 0);
-    let left: Vec<i64> = store
-        .snapshot()
-        .await
-        .unwrap()
-        .iter()
-        .map(|cart| cart.user.get())
-        .collect();
+    let left: Vec<i64> = store.snapshot().await.unwrap().iter().map(|cart| cart.user.get()).collect();
     assert_eq!(left, [3]);
     // Who had read a cart that was swept since begins anew.
     let swept = cart(2, &[(1, 2)]);
-    assert_eq!(
-        store.replace(Some(swept.version), &swept).await.unwrap(),
-        Replaced::Conflict
-    );
+    assert_eq!(store.replace(Some(swept.version), &swept).await.unwrap(), Replaced::Conflict);
     assert_eq!(store.replace(None, &swept).await.unwrap(), Replaced::Yes);
 }
 

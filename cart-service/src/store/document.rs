@@ -54,10 +54,7 @@ impl From<&Cart> for Document {
             quantity: line.quantity.get(),
             added_at: line.added_at.micros(),
         };
-        let taken = |taken: &Taken| TakenDocument {
-            checkout_id: taken.checkout,
-            version: taken.version.0,
-        };
+        let taken = |taken: &Taken| TakenDocument { checkout_id: taken.checkout, version: taken.version.0 };
         Self {
             lines: cart.lines.iter().map(line).collect(),
             purchases_floor: cart.purchases.floor.0,
@@ -68,10 +65,8 @@ impl From<&Cart> for Document {
 
 impl Document {
     pub(super) fn into_parts(self) -> Result<(Vec<Line>, Purchases), Unreadable> {
-        let taken = |taken: TakenDocument| Taken {
-            checkout: taken.checkout_id,
-            version: Version(taken.version),
-        };
+        let taken =
+            |taken: TakenDocument| Taken { checkout: taken.checkout_id, version: Version(taken.version) };
         let purchases = Purchases {
             floor: Version(self.purchases_floor),
             recent: self.purchases.into_iter().map(taken).collect(),

@@ -87,11 +87,7 @@ impl Store for Sqlite {
                 })
             })
             .await;
-        Ok(if written? == 0 {
-            Replaced::Conflict
-        } else {
-            Replaced::Yes
-        })
+        Ok(if written? == 0 { Replaced::Conflict } else { Replaced::Yes })
     }
 
     async fn sweep(&self, unchanged_since: Timestamp, limit: u32) -> Result<u64, Error> {

@@ -7,14 +7,8 @@ use crate::shop::{Shop, cents, quantities};
 async fn a_user_without_a_cart_gets_an_empty_one() {
     let shop = Shop::open().await;
     let cart = shop.cart(1).await;
-    assert_eq!(
-        (cart.user_id, cart.version, cart.bought_version, cart.total_items),
-        (1, 0, 0, 0)
-    );
-    assert_eq!(
-        (cart.items.len(), cents(&cart.total), cart.updated_at),
-        (0, 0, None)
-    );
+    assert_eq!((cart.user_id, cart.version, cart.bought_version, cart.total_items), (1, 0, 0, 0));
+    assert_eq!((cart.items.len(), cents(&cart.total), cart.updated_at), (0, 0, None));
     assert!(shop.products.calls().is_empty(), "an empty cart asks nobody");
 }
 
@@ -22,39 +16,19 @@ async fn a_user_without_a_cart_gets_an_empty_one() {
 async fn what_is_added_is_shown_with_its_price() {
     let shop = Shop::open().await;
     let cart = shop.add(1, 7, 2).await.unwrap();
-    assert_eq!(
-        (cart.version, cart.bought_version),
-        (1_763_842_530_000, 1_763_842_529_999)
-    );
+    assert_eq!((cart.version, cart.bought_version), (1_763_842_530_000, 1_763_842_529_999));
     let item = &cart.items[0];
     assert_eq!(
         (item.product_id, item.name.as_str(), item.quantity, item.available),
         (7, "product 7", 2, true)
     );
-    assert_eq!(
-        (
-            cents(&item.unit_price),
-            cents(&item.line_total),
-            cents(&cart.total)
-        ),
-        (700, 1400, 1400)
-    );
-    assert_eq!(
-        convert::moment(cart.updated_at).unwrap().to_string(),
-        "2025-11-22T20:15:30.000Z"
-    );
+    assert_eq!((cents(&item.unit_price), cents(&item.line_total), cents(&cart.total)), (700, 1400, 1400));
+    assert_eq!(convert::moment(cart.updated_at).unwrap().to_string(), "2025-11-22T20:15:30.000Z");
     assert_eq!(item.added_at, cart.updated_at);
 
-    let request = AddItemRequest {
-        user_id: 1,
-        product_id: 3,
-        quantity: 1,
-    };
+    let request = AddItemRequest { user_id: 1, product_id: 3, quantity: 1 };
     let both = shop.add_by_its_other_name(request).await.unwrap();
-    assert_eq!(
-        (quantities(&both), cents(&both.total), both.total_items),
-        (vec![(7, 2), (3, 1)], 1700, 3)
-    );
+    assert_eq!((quantities(&both), cents(&both.total), both.total_items), (vec![(7, 2), (3, 1)], 1700, 3));
     assert_eq!(both.version, cart.version + 1);
     assert_eq!(shop.cart(1).await, both);
     assert_eq!(shop.cart(2).await.items, [], "another user's cart is another");
@@ -67,22 +41,13 @@ async fn lines_are_set_removed_and_cleared() {
         shop.add(1, id, 1).await.unwrap();
     }
     let first = shop.cart(1).await.version;
-    assert_eq!(
-        quantities(&shop.update(1, 2, 99).await.unwrap()),
-        [(1, 1), (2, 99), (3, 1)]
-    );
+    assert_eq!(quantities(&shop.update(1, 2, 99).await.unwrap()), [(1, 1), (2, 99), (3, 1)]);
     assert_eq!(quantities(&shop.remove(1, 1).await.unwrap()), [(2, 99), (3, 1)]);
     let removed_again = shop.remove(1, 1).await.unwrap();
-    assert_eq!(
-        (quantities(&removed_again), removed_again.version),
-        (vec![(2, 99), (3, 1)], first + 2)
-    );
+    assert_eq!((quantities(&removed_again), removed_again.version), (vec![(2, 99), (3, 1)], first + 2));
     for _ in 0..2 {
         let empty = shop.clear(1).await.unwrap();
-        assert_eq!(
-            (empty.items.len(), empty.total_items, cents(&empty.total)),
-            (0, 0, 0)
-        );
+        assert_eq!((empty.items.len(), empty.total_items, cents(&empty.total)), (0, 0, 0));
         assert_eq!(empty.version, first + 3);
     }
     assert_eq!(shop.clear(9).await.unwrap().version, 0);
@@ -99,10 +64,7 @@ async fn the_catalogue_is_asked_once_for_all_lines() {
     shop.update(1, 1, 2).await.unwrap();
     shop.remove(1, 3).await.unwrap();
     shop.cart(1).await;
-    assert_eq!(
-        shop.products.calls(),
-        [vec![1, 3, 5], vec![1, 5], vec![1, 5], vec![1, 5]]
-    );
+    assert_eq!(shop.products.calls(), [vec![1, 3, 5], vec![1, 5], vec![1, 5], vec![1, 5]]);
     shop.clear(1).await.unwrap();
     shop.cart(1).await;
     assert!(shop.products.calls().is_empty());
@@ -133,9 +95,6 @@ async fn a_deleted_product_stays_in_the_list_and_out_of_the_total() {
     assert!(cart.items[1].available);
     // It can be changed and removed, not added.
     let more = shop.update(1, 1, 5).await.unwrap();
-    assert_eq!(
-        (more.items[0].available, more.total_items, cents(&more.total)),
-        (false, 6, 200)
-    );
+    assert_eq!((more.items[0].available, more.total_items, cents(&more.total)), (false, 6, 200));
     assert_eq!(quantities(&shop.remove(1, 1).await.unwrap()), [(2, 1)]);
 }

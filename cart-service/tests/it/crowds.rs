@@ -9,10 +9,7 @@ async fn of_a_hundred_additions_at_once_none_is_lost() {
     let mut versions: Vec<i64> = answers.into_iter().map(|cart| cart.unwrap().version).collect();
     versions.sort_unstable();
     let first = versions[0];
-    assert!(
-        versions.iter().copied().eq(first..first + 100),
-        "each change has a version of its own"
-    );
+    assert!(versions.iter().copied().eq(first..first + 100), "each change has a version of its own");
     let cart = shop.cart(1).await;
     let mut lines = quantities(&cart);
     lines.sort_unstable();
@@ -25,10 +22,7 @@ async fn of_a_hundred_and_twenty_additions_to_one_line_ninety_nine_are_taken() {
     let answers = join_all((0..120).map(|_| shop.add(1, 1, 1))).await;
     assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 99);
     for refusal in answers.into_iter().filter_map(Result::err) {
-        assert_eq!(
-            proto::status::reason(&refusal),
-            Some(proto::Reason::InvalidQuantity)
-        );
+        assert_eq!(proto::status::reason(&refusal), Some(proto::Reason::InvalidQuantity));
     }
     assert_eq!(quantities(&shop.cart(1).await), [(1, 99)]);
 }
@@ -43,10 +37,7 @@ async fn additions_while_a_purchase_is_taken_out_are_kept() {
         let (additions, ()) = tokio::join!(additions, shop.deliver(event));
         assert!(additions.iter().all(Result::is_ok));
         let cart = shop.cart(user).await;
-        assert_eq!(
-            (quantities(&cart), cart.bought_version),
-            (vec![(1, 20)], bought.version)
-        );
+        assert_eq!((quantities(&cart), cart.bought_version), (vec![(1, 20)], bought.version));
         assert_eq!(cart.version, bought.version + 21);
     }
 }

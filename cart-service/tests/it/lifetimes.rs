@@ -17,15 +17,7 @@ async fn a_cart_is_gone_after_ninety_days_without_a_change() {
     assert_eq!(shop.cart(1).await, kept, "a change begins the ninety days anew");
     shop.clock.advance(Duration::from_micros(1));
     let gone = shop.cart(1).await;
-    assert_eq!(
-        (
-            gone.version,
-            gone.items.len(),
-            gone.bought_version,
-            gone.updated_at
-        ),
-        (0, 0, 0, None)
-    );
+    assert_eq!((gone.version, gone.items.len(), gone.bought_version, gone.updated_at), (0, 0, 0, None));
 }
 
 #[tokio::test]
@@ -36,10 +28,7 @@ async fn the_next_cart_begins_above_all_versions_of_the_one_that_expired() {
     shop.clock.advance(DAY * 90);
     let next = shop.add(1, 1, 5).await.unwrap();
     let ninety_days_later = old.version + 90 * 24 * 60 * 60 * 1000;
-    assert_eq!(
-        (next.version, next.bought_version),
-        (ninety_days_later, ninety_days_later - 1)
-    );
+    assert_eq!((next.version, next.bought_version), (ninety_days_later, ninety_days_later - 1));
     assert_eq!(quantities(&next), [(1, 5)]);
     // What the old cart sold is not taken from the new one, even if the event comes as late as this.
     shop.deliver(event).await;
@@ -54,18 +43,9 @@ async fn expired_carts_are_swept_from_the_store() {
     }
     shop.clock.advance(DAY);
     shop.add(3, 1, 1).await.unwrap();
-    let audit = Sqlite::open_read_only(&shop.directory().join("cart.db"))
-        .await
-        .unwrap();
-    let users = async || -> Vec<i64> {
-        audit
-            .snapshot()
-            .await
-            .unwrap()
-            .iter()
-            .map(|cart| cart.user.get())
-            .collect()
-    };
+    let audit = Sqlite::open_read_only(&shop.directory().join("cart.db")).await.unwrap();
+    let users =
+        async || -> Vec<i64> { audit.snapshot().await.unwrap().iter().map(|cart| cart.user.get()).collect() };
     assert_eq!(users().await, [1, 2, 3]);
     shop.clock.advance(DAY * 89);
     eventually("the sweep", SOON, async || users().await == [3]).await;

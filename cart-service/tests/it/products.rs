@@ -32,16 +32,8 @@ impl Products {
     }
 
     pub(crate) fn price(&self, id: i64, minor_units: i64, currency: &str) {
-        let price = Some(Money {
-            currency_code: currency.to_owned(),
-            minor_units,
-        });
-        let product = Product {
-            id,
-            name: format!("product {id}"),
-            price,
-            ..Product::default()
-        };
+        let price = Some(Money { currency_code: currency.to_owned(), minor_units });
+        let product = Product { id, name: format!("product {id}"), price, ..Product::default() };
         self.shelf.lock().unwrap().insert(id, product);
     }
 

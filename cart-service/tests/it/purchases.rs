@@ -14,14 +14,8 @@ async fn what_was_bought_is_taken_out_once_and_what_was_added_stays() {
     for _ in 0..2 {
         shop.deliver(event.clone()).await;
         let cart = shop.cart(1).await;
-        assert_eq!(
-            (quantities(&cart), cents(&cart.total)),
-            (vec![(1, 3), (3, 1)], 600)
-        );
-        assert_eq!(
-            (cart.bought_version, cart.version),
-            (bought.version, since.version + 1)
-        );
+        assert_eq!((quantities(&cart), cents(&cart.total)), (vec![(1, 3), (3, 1)], 600));
+        assert_eq!((cart.bought_version, cart.version), (bought.version, since.version + 1));
     }
 }
 
@@ -72,10 +66,7 @@ async fn purchases_that_come_in_the_wrong_order_are_all_taken_out() {
         shop.deliver(event.clone()).await;
     }
     let cart = shop.cart(1).await;
-    assert_eq!(
-        (quantities(&cart), cart.bought_version),
-        (vec![(1, 3)], version + 5)
-    );
+    assert_eq!((quantities(&cart), cart.bought_version), (vec![(1, 3)], version + 5));
 }
 
 #[tokio::test]
@@ -90,28 +81,13 @@ async fn other_events_are_skipped_and_unreadable_ones_given_up() {
         shop.event(CheckoutCompleted::TYPE, "checkout", b"{}"),
         shop.event(CheckoutCompleted::TYPE, "checkout", b"\xff"),
     ];
-    shop.log
-        .publish(CHECKOUT_EVENTS, &[&skipped[..], &unreadable[..]].concat())
-        .await
-        .unwrap();
+    shop.log.publish(CHECKOUT_EVENTS, &[&skipped[..], &unreadable[..]].concat()).await.unwrap();
     shop.deliver(shop.bought(1, cart.version, &[(1, 1)])).await;
-    assert_eq!(
-        quantities(&shop.cart(1).await),
-        [(1, 1)],
-        "later events are not held up"
-    );
+    assert_eq!(quantities(&shop.cart(1).await), [(1, 1)], "later events are not held up");
     let given_up = shop.given_up().await;
     assert_eq!(
-        given_up
-            .iter()
-            .map(|letter| letter.delivery.event.id)
-            .collect::<Vec<_>>(),
+        given_up.iter().map(|letter| letter.delivery.event.id).collect::<Vec<_>>(),
         unreadable.map(|e| e.id)
     );
-    assert!(
-        given_up
-            .iter()
-            .all(|letter| letter.reason.starts_with("unreadable JSON:")),
-        "{given_up:?}"
-    );
+    assert!(given_up.iter().all(|letter| letter.reason.starts_with("unreadable JSON:")), "{given_up:?}");
 }

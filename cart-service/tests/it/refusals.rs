@@ -10,10 +10,7 @@ use crate::shop::{Shop, quantities};
 /// Code, reason and the field that can't be used.
 fn seen<T: std::fmt::Debug>(answer: Result<T, Status>) -> (Code, Option<Reason>, Option<String>) {
     let refusal = answer.unwrap_err();
-    let field = status::violations(&refusal)
-        .into_iter()
-        .next()
-        .map(|(field, _)| field);
+    let field = status::violations(&refusal).into_iter().next().map(|(field, _)| field);
     (refusal.code(), status::reason(&refusal), field)
 }
 
@@ -26,64 +23,23 @@ async fn fields_that_can_not_be_used_are_named() {
     let shop = Shop::open().await;
     shop.add(1, 1, 1).await.unwrap();
     for wrong in [i32::MIN, -1, 0, 100, i32::MAX] {
-        assert_eq!(
-            seen(shop.add(1, 1, wrong).await),
-            invalid(Reason::InvalidQuantity, "quantity")
-        );
-        assert_eq!(
-            seen(shop.update(1, 1, wrong).await),
-            invalid(Reason::InvalidQuantity, "quantity")
-        );
+        assert_eq!(seen(shop.add(1, 1, wrong).await), invalid(Reason::InvalidQuantity, "quantity"));
+        assert_eq!(seen(shop.update(1, 1, wrong).await), invalid(Reason::InvalidQuantity, "quantity"));
     }
     for wrong in [i64::MIN, -1, 0] {
-        assert_eq!(
-            seen(shop.add(1, wrong, 1).await),
-            invalid(Reason::InvalidProductId, "product_id")
-        );
-        assert_eq!(
-            seen(shop.update(1, wrong, 1).await),
-            invalid(Reason::InvalidProductId, "product_id")
-        );
-        assert_eq!(
-            seen(shop.remove(1, wrong).await),
-            invalid(Reason::InvalidProductId, "product_id")
-        );
-        assert_eq!(
-            seen(shop.add(wrong, 1, 1).await),
-            invalid(Reason::InvalidArgument, "user_id")
-        );
-        assert_eq!(
-            seen(shop.update(wrong, 1, 1).await),
-            invalid(Reason::InvalidArgument, "user_id")
-        );
-        assert_eq!(
-            seen(shop.remove(wrong, 1).await),
-            invalid(Reason::InvalidArgument, "user_id")
-        );
-        assert_eq!(
-            seen(shop.clear(wrong).await),
-            invalid(Reason::InvalidArgument, "user_id")
-        );
-        let request = GetCartRequest {
-            user_id: wrong,
-            fresh: true,
-        };
-        assert_eq!(
-            seen(shop.carts().get_cart(request).await),
-            invalid(Reason::InvalidArgument, "user_id")
-        );
+        assert_eq!(seen(shop.add(1, wrong, 1).await), invalid(Reason::InvalidProductId, "product_id"));
+        assert_eq!(seen(shop.update(1, wrong, 1).await), invalid(Reason::InvalidProductId, "product_id"));
+        assert_eq!(seen(shop.remove(1, wrong).await), invalid(Reason::InvalidProductId, "product_id"));
+        assert_eq!(seen(shop.add(wrong, 1, 1).await), invalid(Reason::InvalidArgument, "user_id"));
+        assert_eq!(seen(shop.update(wrong, 1, 1).await), invalid(Reason::InvalidArgument, "user_id"));
+        assert_eq!(seen(shop.remove(wrong, 1).await), invalid(Reason::InvalidArgument, "user_id"));
+        assert_eq!(seen(shop.clear(wrong).await), invalid(Reason::InvalidArgument, "user_id"));
+        let request = GetCartRequest { user_id: wrong, fresh: true };
+        assert_eq!(seen(shop.carts().get_cart(request).await), invalid(Reason::InvalidArgument, "user_id"));
     }
-    let other_name = shop
-        .add_by_its_other_name(AddItemRequest {
-            user_id: 1,
-            product_id: 1,
-            quantity: 0,
-        })
-        .await;
-    assert_eq!(
-        status::violations(&other_name.clone().unwrap_err())[0].1,
-        "must be between 1 and 99"
-    );
+    let other_name =
+        shop.add_by_its_other_name(AddItemRequest { user_id: 1, product_id: 1, quantity: 0 }).await;
+    assert_eq!(status::violations(&other_name.clone().unwrap_err())[0].1, "must be between 1 and 99");
     assert_eq!(seen(other_name), invalid(Reason::InvalidQuantity, "quantity"));
     assert_eq!(quantities(&shop.cart(1).await), [(1, 1)]);
 }
@@ -93,10 +49,7 @@ async fn a_line_has_at_most_ninety_nine_units() {
     let shop = Shop::open().await;
     shop.add(1, 1, 60).await.unwrap();
     let refusal = shop.add(1, 1, 40).await;
-    assert_eq!(
-        refusal.as_ref().unwrap_err().message(),
-        "quantity must be between 1 and 99"
-    );
+    assert_eq!(refusal.as_ref().unwrap_err().message(), "quantity must be between 1 and 99");
     assert_eq!(seen(refusal), invalid(Reason::InvalidQuantity, "quantity"));
     assert_eq!(quantities(&shop.add(1, 1, 39).await.unwrap()), [(1, 99)]);
 }
@@ -145,11 +98,7 @@ async fn a_total_out_of_range_is_refused_and_nothing_is_changed() {
     shop.products.price(1, i64::MAX, "USD");
     shop.add(1, 1, 1).await.unwrap();
     let before = shop.cart(1).await;
-    for refusal in [
-        shop.add(1, 1, 1).await,
-        shop.update(1, 1, 2).await,
-        shop.add(1, 2, 1).await,
-    ] {
+    for refusal in [shop.add(1, 1, 1).await, shop.update(1, 1, 2).await, shop.add(1, 2, 1).await] {
         assert_eq!(seen(refusal), invalid(Reason::InvalidArgument, "total"));
     }
     assert_eq!(shop.cart(1).await, before);
@@ -162,19 +111,10 @@ async fn without_the_catalogue_nothing_is_changed() {
     let before = shop.cart(1).await;
     shop.products.down.store(true, Ordering::SeqCst);
     for refusal in [shop.add(1, 2, 1).await, shop.update(1, 1, 5).await] {
-        assert_eq!(
-            refusal.as_ref().unwrap_err().message(),
-            "the catalogue is not available"
-        );
+        assert_eq!(refusal.as_ref().unwrap_err().message(), "the catalogue is not available");
         assert_eq!(seen(refusal), (Code::Unavailable, None, None));
     }
-    let read = shop
-        .carts()
-        .get_cart(GetCartRequest {
-            user_id: 1,
-            fresh: false,
-        })
-        .await;
+    let read = shop.carts().get_cart(GetCartRequest { user_id: 1, fresh: false }).await;
     assert_eq!(seen(read), (Code::Unavailable, None, None));
     assert_eq!(shop.cart(2).await.version, 0, "an empty cart needs no catalogue");
     shop.products.down.store(false, Ordering::SeqCst);
@@ -185,17 +125,10 @@ async fn without_the_catalogue_nothing_is_changed() {
 async fn a_silent_catalogue_is_waited_for_until_the_deadline_of_the_call() {
     let shop = Shop::open().await;
     shop.products.silent.store(true, Ordering::SeqCst);
-    let mut request = Request::new(AddItemRequest {
-        user_id: 1,
-        product_id: 1,
-        quantity: 1,
-    });
+    let mut request = Request::new(AddItemRequest { user_id: 1, product_id: 1, quantity: 1 });
     request.set_timeout(Duration::from_millis(200));
     let asked = Instant::now();
-    assert_eq!(
-        seen(shop.carts().add_item(request).await),
-        (Code::DeadlineExceeded, None, None)
-    );
+    assert_eq!(seen(shop.carts().add_item(request).await), (Code::DeadlineExceeded, None, None));
     assert!(asked.elapsed() < Duration::from_secs(5));
     assert_eq!(shop.cart(1).await.version, 0);
 }

@@ -45,13 +45,7 @@ pub(crate) struct Shop {
 impl Shop {
     pub(crate) async fn open() -> Self {
         let (world, clock) = testkit::world();
-        Self::start(
-            Arc::new(TempDir::new().unwrap()),
-            Products::stocked(),
-            world,
-            clock,
-        )
-        .await
+        Self::start(Arc::new(TempDir::new().unwrap()), Products::stocked(), world, clock).await
     }
 
     async fn start(directory: Arc<TempDir>, products: Products, world: World, clock: ManualClock) -> Self {
@@ -62,43 +56,19 @@ impl Shop {
         let server = platform::grpc::server("product", world.ids.clone())
             .add(ProductServiceServer::new(products.clone()))
             .build();
-        let peers = Peers {
-            product: Transport::in_process("product", &server),
-        };
-        let service = cart_service::open(path, peers, Arc::new(log.clone()), world.clone())
-            .await
-            .unwrap();
+        let peers = Peers { product: Transport::in_process("product", &server) };
+        let service = cart_service::open(path, peers, Arc::new(log.clone()), world.clone()).await.unwrap();
         let (service, stop) = (Arc::new(service), CancellationToken::new());
         let (worker, token) = (service.clone(), stop.clone());
         let working = TaskTracker::new().spawn(async move { worker.work(token).await });
         let transport = Transport::in_process("cart", &service.grpc());
         let stop = stop.drop_guard();
-        Self {
-            products,
-            clock,
-            log,
-            service,
-            transport,
-            world,
-            working,
-            stop,
-            directory,
-        }
+        Self { products, clock, log, service, transport, world, working, stop, directory }
     }
 
     /// Stops the service and starts it again on what it left.
     pub(crate) async fn restart(self) -> Self {
-        let Self {
-            products,
-            clock,
-            log,
-            service,
-            transport,
-            world,
-            working,
-            stop,
-            directory,
-        } = self;
+        let Self { products, clock, log, service, transport, world, working, stop, directory } = self;
         drop(stop);
         working.await.unwrap().unwrap();
         log.close().await;
@@ -118,11 +88,7 @@ impl Shop {
     }
 
     pub(crate) async fn add(&self, user_id: i64, product_id: i64, quantity: i32) -> Result<Cart, Status> {
-        let request = AddItemRequest {
-            user_id,
-            product_id,
-            quantity,
-        };
+        let request = AddItemRequest { user_id, product_id, quantity };
         self.carts().add_item(request).await.map(Response::into_inner)
     }
 
@@ -132,15 +98,8 @@ impl Shop {
     }
 
     pub(crate) async fn update(&self, user_id: i64, product_id: i64, quantity: i32) -> Result<Cart, Status> {
-        let request = UpdateQuantityRequest {
-            user_id,
-            product_id,
-            quantity,
-        };
-        self.carts()
-            .update_quantity(request)
-            .await
-            .map(Response::into_inner)
+        let request = UpdateQuantityRequest { user_id, product_id, quantity };
+        self.carts().update_quantity(request).await.map(Response::into_inner)
     }
 
     pub(crate) async fn remove(&self, user_id: i64, product_id: i64) -> Result<Cart, Status> {
@@ -149,28 +108,14 @@ impl Shop {
     }
 
     pub(crate) async fn clear(&self, user_id: i64) -> Result<Cart, Status> {
-        self.carts()
-            .clear_cart(ClearCartRequest { user_id })
-            .await
-            .map(Response::into_inner)
+        self.carts().clear_cart(ClearCartRequest { user_id }).await.map(Response::into_inner)
     }
 
     /// The cart, which must be the same in the store and in the cache.
     pub(crate) async fn cart(&self, user_id: i64) -> Cart {
         let mut carts = self.carts();
-        let shown = carts
-            .get_cart(GetCartRequest {
-                user_id,
-                fresh: false,
-            })
-            .await
-            .unwrap()
-            .into_inner();
-        let stored = carts
-            .get_cart(GetCartRequest { user_id, fresh: true })
-            .await
-            .unwrap()
-            .into_inner();
+        let shown = carts.get_cart(GetCartRequest { user_id, fresh: false }).await.unwrap().into_inner();
+        let stored = carts.get_cart(GetCartRequest { user_id, fresh: true }).await.unwrap().into_inner();
         assert_eq!(shown, stored);
         shown
     }
@@ -180,10 +125,7 @@ impl Shop {
         let done = self.marker();
         self.log.publish(CHECKOUT_EVENTS, &[event, done.1]).await.unwrap();
         eventually("the events are consumed", SOON, async || {
-            self.dead_letters()
-                .await
-                .iter()
-                .any(|letter| letter.delivery.event.id == done.0)
+            self.dead_letters().await.iter().any(|letter| letter.delivery.event.id == done.0)
         })
         .await;
     }
@@ -238,10 +180,7 @@ impl Shop {
             completed_at: self.world.clock.now(),
         };
         let event = self.event(CheckoutCompleted::TYPE, "checkout", b"");
-        Event {
-            data: serde_json::to_vec(&completed).unwrap().into(),
-            ..event
-        }
+        Event { data: serde_json::to_vec(&completed).unwrap().into(), ..event }
     }
 }
 
@@ -257,10 +196,7 @@ async fn is_free(path: &Path) -> bool {
 
 /// Product and quantity of each line.
 pub(crate) fn quantities(cart: &Cart) -> Vec<(i64, i32)> {
-    cart.items
-        .iter()
-        .map(|item| (item.product_id, item.quantity))
-        .collect()
+    cart.items.iter().map(|item| (item.product_id, item.quantity)).collect()
 }
 
 /// Cents, in US dollars.

@@ -236,15 +236,11 @@ mod tests {
     use super::*;
 
     fn declined() -> Failure {
-        Failure::PaymentDeclined {
-            decline_code: "card_declined".into(),
-        }
+        Failure::PaymentDeclined { decline_code: "card_declined".into() }
     }
 
     fn short() -> Failure {
-        Failure::InsufficientStock {
-            product_ids: vec![ProductId::try_from(1).unwrap()],
-        }
+        Failure::InsufficientStock { product_ids: vec![ProductId::try_from(1).unwrap()] }
     }
 
     fn states() -> Vec<State> {
@@ -278,63 +274,23 @@ mod tests {
         let expired = || Failure::CheckoutExpired;
         let arrows = vec![
             (State::Reserving, Outcome::Done, State::Authorizing),
-            (
-                State::Reserving,
-                Outcome::Refused(short()),
-                State::Releasing(short()),
-            ),
-            (
-                State::Reserving,
-                Outcome::Refused(declined()),
-                State::Releasing(declined()),
-            ),
+            (State::Reserving, Outcome::Refused(short()), State::Releasing(short())),
+            (State::Reserving, Outcome::Refused(declined()), State::Releasing(declined())),
             (State::Reserving, Outcome::Expired, State::Releasing(expired())),
             (State::Authorizing, Outcome::Done, State::Committing),
-            (
-                State::Authorizing,
-                Outcome::Refused(declined()),
-                State::Releasing(declined()),
-            ),
-            (
-                State::Authorizing,
-                Outcome::Refused(short()),
-                State::Voiding(short()),
-            ),
+            (State::Authorizing, Outcome::Refused(declined()), State::Releasing(declined())),
+            (State::Authorizing, Outcome::Refused(short()), State::Voiding(short())),
             (State::Authorizing, Outcome::Expired, State::Voiding(expired())),
             (State::Committing, Outcome::Done, State::Capturing),
-            (
-                State::Committing,
-                Outcome::Refused(short()),
-                State::Voiding(short()),
-            ),
-            (
-                State::Committing,
-                Outcome::Refused(declined()),
-                State::Voiding(declined()),
-            ),
+            (State::Committing, Outcome::Refused(short()), State::Voiding(short())),
+            (State::Committing, Outcome::Refused(declined()), State::Voiding(declined())),
             (State::Committing, Outcome::Expired, State::Voiding(expired())),
             (State::Capturing, Outcome::Done, State::Completed),
-            (
-                State::Capturing,
-                Outcome::Refused(short()),
-                State::Voiding(short()),
-            ),
-            (
-                State::Capturing,
-                Outcome::Refused(declined()),
-                State::Voiding(declined()),
-            ),
+            (State::Capturing, Outcome::Refused(short()), State::Voiding(short())),
+            (State::Capturing, Outcome::Refused(declined()), State::Voiding(declined())),
             (State::Voiding(short()), Outcome::Done, State::Releasing(short())),
-            (
-                State::Voiding(short()),
-                Outcome::AlreadyCaptured,
-                State::Refunding(short()),
-            ),
-            (
-                State::Refunding(short()),
-                Outcome::Done,
-                State::Releasing(short()),
-            ),
+            (State::Voiding(short()), Outcome::AlreadyCaptured, State::Refunding(short())),
+            (State::Refunding(short()), Outcome::Done, State::Releasing(short())),
             (State::Releasing(short()), Outcome::Done, State::Failed(short())),
         ];
         for state in states() {
@@ -374,19 +330,14 @@ mod tests {
                     assert_eq!(state, State::Committing);
                 }
             }
-            assert_eq!(
-                state.can_expire(),
-                matches!(next(&state, Outcome::Expired), Next::Enter(_))
-            );
+            assert_eq!(state.can_expire(), matches!(next(&state, Outcome::Expired), Next::Enter(_)));
         }
     }
 
     #[test]
     fn a_state_survives_its_parts() {
         for state in states() {
-            let failure = state
-                .failure()
-                .map(|failure| serde_json::to_string(failure).unwrap());
+            let failure = state.failure().map(|failure| serde_json::to_string(failure).unwrap());
             let failure = failure.map(|json| serde_json::from_str(&json).unwrap());
             assert_eq!(State::from_parts(state.name(), failure), Some(state));
         }

@@ -40,18 +40,9 @@ pub async fn perform(participants: &Participants, context: &Context, checkout: &
     match &checkout.state {
         State::Reserving => {
             let lines = checkout.items.iter();
-            let lines = lines
-                .map(|i| Line {
-                    product_id: i.product_id.get(),
-                    quantity: i.quantity.get(),
-                })
-                .collect();
-            let reply = inventory
-                .reserve(context.request(ReserveRequest {
-                    reservation_id,
-                    lines,
-                }))
-                .await;
+            let lines =
+                lines.map(|i| Line { product_id: i.product_id.get(), quantity: i.quantity.get() }).collect();
+            let reply = inventory.reserve(context.request(ReserveRequest { reservation_id, lines })).await;
             // An expired hold counts: confirming takes the stock again.
             use ReservationStatus::{Committed, Expired, Held};
             reservation(reply, &[Held, Committed, Expired])
@@ -68,17 +59,11 @@ pub async fn perform(participants: &Participants, context: &Context, checkout: &
                 Err(status) if status::reason(&status) == Some(Reason::InvalidArgument) => {
                     Outcome::Refused(Failure::InvalidPaymentMethod)
                 }
-                reply => money(
-                    reply,
-                    checkout,
-                    &[PaymentStatus::Authorized, PaymentStatus::Captured],
-                ),
+                reply => money(reply, checkout, &[PaymentStatus::Authorized, PaymentStatus::Captured]),
             }
         }
         State::Committing => {
-            let reply = inventory
-                .confirm(context.request(ConfirmRequest { reservation_id }))
-                .await;
+            let reply = inventory.confirm(context.request(ConfirmRequest { reservation_id })).await;
             reservation(reply, &[ReservationStatus::Committed])
         }
         State::Capturing => {
@@ -106,20 +91,13 @@ pub async fn perform(participants: &Participants, context: &Context, checkout: &
             })),
         },
         State::Refunding(_) => {
-            let reply = payment
-                .refund(context.request(RefundRequest { checkout_id }))
-                .await;
+            let reply = payment.refund(context.request(RefundRequest { checkout_id })).await;
             undone(reply.map(|reply| reply.get_ref().status() == PaymentStatus::Refunded))
         }
         State::Releasing(_) => {
-            let reply = inventory
-                .release(context.request(ReleaseRequest { reservation_id }))
-                .await;
+            let reply = inventory.release(context.request(ReleaseRequest { reservation_id })).await;
             undone(reply.map(|reply| {
-                matches!(
-                    reply.get_ref().status(),
-                    ReservationStatus::Released | ReservationStatus::Rejected
-                )
+                matches!(reply.get_ref().status(), ReservationStatus::Released | ReservationStatus::Rejected)
             }))
         }
         State::Completed | State::Failed(_) => Outcome::Unknown,
@@ -173,20 +151,14 @@ fn refused(answer: &Status) -> Outcome {
     Outcome::Refused(match reason {
         Reason::InsufficientStock => {
             let ids = status::metadata(answer, "product_ids").unwrap_or_default();
-            let ids = ids
-                .split(',')
-                .filter_map(|id| ProductId::try_from(id.parse::<i64>().ok()?).ok());
-            Failure::InsufficientStock {
-                product_ids: ids.collect(),
-            }
+            let ids = ids.split(',').filter_map(|id| ProductId::try_from(id.parse::<i64>().ok()?).ok());
+            Failure::InsufficientStock { product_ids: ids.collect() }
         }
         Reason::PaymentDeclined => {
             let decline_code =
                 status::metadata(answer, "decline_code").unwrap_or_else(|| "card_declined".to_owned());
             Failure::PaymentDeclined { decline_code }
         }
-        other => Failure::CheckoutRefused {
-            reason: other.as_str().to_owned(),
-        },
+        other => Failure::CheckoutRefused { reason: other.as_str().to_owned() },
     })
 }

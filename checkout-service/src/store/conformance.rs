@@ -2,10 +2,7 @@
 //!
 //! Each case expects a fresh store whose clock stands at the `now` given, and says what broke by panicking.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "cases of a test suite, compiled for adapters elsewhere"
-)]
+#![expect(clippy::unwrap_used, reason = "cases of a test suite, compiled for adapters elsewhere")]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,11 +45,7 @@ fn checkout(n: u128, user_id: i64, cart_version: i64, now: Timestamp) -> Checkou
 }
 
 fn key(user_id: i64, text: &str) -> IdempotencyKey {
-    IdempotencyKey {
-        user_id: user(user_id),
-        text: text.into(),
-        fingerprint: "f".into(),
-    }
+    IdempotencyKey { user_id: user(user_id), text: text.into(), fingerprint: "f".into() }
 }
 
 fn event(n: u128, now: Timestamp) -> Event {
@@ -86,52 +79,21 @@ fn done(before: &Checkout, now: Timestamp) -> Checkout {
 /// A key makes one checkout, and a cart version is bought once.
 pub async fn keys_and_carts_are_taken_once(store: Arc<dyn Store>, now: Timestamp) {
     let first = checkout(1, 1, 5, now);
-    assert_eq!(
-        store.accept(&first, &key(1, "a"), 0, ME).await.unwrap(),
-        Accepted::New
-    );
-    let used = KeyUse {
-        checkout_id: id(1),
-        fingerprint: "f".into(),
-    };
+    assert_eq!(store.accept(&first, &key(1, "a"), 0, ME).await.unwrap(), Accepted::New);
+    let used = KeyUse { checkout_id: id(1), fingerprint: "f".into() };
     assert_eq!(store.key_use(user(1), "a").await.unwrap(), Some(used.clone()));
     assert_eq!(store.key_use(user(2), "a").await.unwrap(), None);
-    let again = store
-        .accept(&checkout(2, 1, 5, now), &key(1, "a"), 0, ME)
-        .await
-        .unwrap();
+    let again = store.accept(&checkout(2, 1, 5, now), &key(1, "a"), 0, ME).await.unwrap();
     assert_eq!(again, Accepted::Repeated(used));
-    let same_cart = store
-        .accept(&checkout(3, 1, 5, now), &key(1, "b"), 4, ME)
-        .await
-        .unwrap();
+    let same_cart = store.accept(&checkout(3, 1, 5, now), &key(1, "b"), 4, ME).await.unwrap();
     assert_eq!(same_cart, Accepted::InProgress(id(1)));
     // A later version still contains the lines that are being bought.
-    let later_cart = store
-        .accept(&checkout(3, 1, 6, now), &key(1, "b"), 4, ME)
-        .await
-        .unwrap();
+    let later_cart = store.accept(&checkout(3, 1, 6, now), &key(1, "b"), 4, ME).await.unwrap();
     assert_eq!(later_cart, Accepted::InProgress(id(1)));
-    assert_eq!(
-        store.key_use(user(1), "b").await.unwrap(),
-        None,
-        "a refusal leaves nothing behind"
-    );
-    assert_eq!(
-        store
-            .accept(&checkout(4, 2, 5, now), &key(2, "a"), 0, ME)
-            .await
-            .unwrap(),
-        Accepted::New
-    );
+    assert_eq!(store.key_use(user(1), "b").await.unwrap(), None, "a refusal leaves nothing behind");
+    assert_eq!(store.accept(&checkout(4, 2, 5, now), &key(2, "a"), 0, ME).await.unwrap(), Accepted::New);
     // The cart has seen the purchase of version 5.
-    assert_eq!(
-        store
-            .accept(&checkout(5, 1, 7, now), &key(1, "c"), 5, ME)
-            .await
-            .unwrap(),
-        Accepted::New
-    );
+    assert_eq!(store.accept(&checkout(5, 1, 7, now), &key(1, "c"), 5, ME).await.unwrap(), Accepted::New);
     assert_eq!(store.find(id(1)).await.unwrap(), Some(first));
     assert_eq!(store.find(id(9)).await.unwrap(), None);
 }
@@ -141,29 +103,11 @@ pub async fn a_failed_purchase_may_be_repeated(store: Arc<dyn Store>, now: Times
     let first = checkout(1, 1, 5, now);
     store.accept(&first, &key(1, "a"), 0, ME).await.unwrap();
     let releasing = first.after(Outcome::Refused(Failure::CheckoutExpired), now, Duration::ZERO);
-    assert_eq!(
-        store.save(&first, &releasing, None, Lease::Keep).await.unwrap(),
-        Held::Yes
-    );
+    assert_eq!(store.save(&first, &releasing, None, Lease::Keep).await.unwrap(), Held::Yes);
     let failed = done(&releasing, now);
-    assert_eq!(
-        store
-            .save(&releasing, &failed, Some(event(7, now)), Lease::Return)
-            .await
-            .unwrap(),
-        Held::Yes
-    );
-    assert_eq!(
-        store.find(id(1)).await.unwrap().unwrap().state,
-        State::Failed(Failure::CheckoutExpired)
-    );
-    assert_eq!(
-        store
-            .accept(&checkout(2, 1, 5, now), &key(1, "b"), 0, ME)
-            .await
-            .unwrap(),
-        Accepted::New
-    );
+    assert_eq!(store.save(&releasing, &failed, Some(event(7, now)), Lease::Return).await.unwrap(), Held::Yes);
+    assert_eq!(store.find(id(1)).await.unwrap().unwrap().state, State::Failed(Failure::CheckoutExpired));
+    assert_eq!(store.accept(&checkout(2, 1, 5, now), &key(1, "b"), 0, ME).await.unwrap(), Accepted::New);
 }
 
 /// Every write needs the fence and the state that it was decided on.
@@ -173,34 +117,15 @@ pub async fn writes_are_fenced(store: Arc<dyn Store>, now: Timestamp, advance: A
     assert_eq!(store.claim(PEER, 10).await.unwrap(), [], "it is leased to me");
     advance(LEASE);
     let taken = store.claim(PEER, 10).await.unwrap();
-    assert_eq!(
-        taken.iter().map(|c| (c.id, c.fence)).collect::<Vec<_>>(),
-        [(id(1), 2)]
-    );
+    assert_eq!(taken.iter().map(|c| (c.id, c.fence)).collect::<Vec<_>>(), [(id(1), 2)]);
     let theirs = taken.into_iter().next().unwrap();
-    assert_eq!(
-        store
-            .save(&mine, &done(&mine, now), None, Lease::Keep)
-            .await
-            .unwrap(),
-        Held::Lost
-    );
+    assert_eq!(store.save(&mine, &done(&mine, now), None, Lease::Keep).await.unwrap(), Held::Lost);
     assert_eq!(store.renew(&mine).await.unwrap(), Held::Lost);
     assert_eq!(store.find(id(1)).await.unwrap().unwrap().state, State::Reserving);
     let moved = done(&theirs, now);
-    assert_eq!(
-        store.save(&theirs, &moved, None, Lease::Keep).await.unwrap(),
-        Held::Yes
-    );
-    assert_eq!(
-        store.save(&theirs, &moved, None, Lease::Keep).await.unwrap(),
-        Held::Lost,
-        "it moved on"
-    );
-    assert_eq!(
-        store.find(id(1)).await.unwrap().unwrap().state,
-        State::Authorizing
-    );
+    assert_eq!(store.save(&theirs, &moved, None, Lease::Keep).await.unwrap(), Held::Yes);
+    assert_eq!(store.save(&theirs, &moved, None, Lease::Keep).await.unwrap(), Held::Lost, "it moved on");
+    assert_eq!(store.find(id(1)).await.unwrap().unwrap().state, State::Authorizing);
 }
 
 /// Due, unleased and unfinished checkouts are claimed, each once.
@@ -208,33 +133,19 @@ pub async fn what_is_due_is_claimed(store: Arc<dyn Store>, now: Timestamp, advan
     assert_eq!(store.next_due().await.unwrap(), None);
     for n in 1..=3 {
         store
-            .accept(
-                &checkout(n, i64::try_from(n).unwrap(), 5, now),
-                &key(1, &n.to_string()),
-                0,
-                ME,
-            )
+            .accept(&checkout(n, i64::try_from(n).unwrap(), 5, now), &key(1, &n.to_string()), 0, ME)
             .await
             .unwrap();
     }
     assert_eq!(store.next_due().await.unwrap(), Some(now.after(LEASE)));
     let first = store.find(id(1)).await.unwrap().unwrap();
     let repeat = first.after(Outcome::Unknown, now, Duration::from_secs(2));
-    assert_eq!(
-        store.save(&first, &repeat, None, Lease::Return).await.unwrap(),
-        Held::Yes
-    );
-    assert_eq!(
-        store.next_due().await.unwrap(),
-        Some(now.after(Duration::from_secs(2)))
-    );
+    assert_eq!(store.save(&first, &repeat, None, Lease::Return).await.unwrap(), Held::Yes);
+    assert_eq!(store.next_due().await.unwrap(), Some(now.after(Duration::from_secs(2))));
     assert_eq!(store.claim(PEER, 10).await.unwrap().len(), 0, "it is not due yet");
     advance(Duration::from_secs(2));
     let claimed = store.claim(PEER, 10).await.unwrap();
-    assert_eq!(
-        claimed.iter().map(|c| (c.id, c.attempt())).collect::<Vec<_>>(),
-        [(id(1), 1)]
-    );
+    assert_eq!(claimed.iter().map(|c| (c.id, c.attempt())).collect::<Vec<_>>(), [(id(1), 1)]);
     store.give_back(ME).await.unwrap();
     assert_eq!(store.claim(PEER, 1).await.unwrap().len(), 1);
     assert_eq!(store.claim(PEER, 10).await.unwrap().len(), 1);
@@ -256,22 +167,14 @@ pub async fn an_end_has_one_event(store: Arc<dyn Store>, now: Timestamp) {
     while !before.state.is_terminal() {
         let after = done(&before, now);
         let sent = after.ending().map(|_| event(7, now));
-        assert_eq!(
-            store.save(&before, &after, sent, Lease::Keep).await.unwrap(),
-            Held::Yes
-        );
+        assert_eq!(store.save(&before, &after, sent, Lease::Keep).await.unwrap(), Held::Yes);
         before = after;
     }
     assert_eq!(before.state, State::Completed);
-    let late = store
-        .save(&before, &before, Some(event(8, now)), Lease::Keep)
-        .await;
+    let late = store.save(&before, &before, Some(event(8, now)), Lease::Keep).await;
     assert!(late.is_err(), "a second event for one checkout");
     let rows = store.unpublished(10).await.unwrap();
-    assert_eq!(
-        rows.iter().map(|row| &row.event).collect::<Vec<_>>(),
-        [&event(7, now)]
-    );
+    assert_eq!(rows.iter().map(|row| &row.event).collect::<Vec<_>>(), [&event(7, now)]);
     assert!(rows.iter().all(|row| row.topic == proto::events::CHECKOUT_EVENTS));
     let seqs: Vec<i64> = rows.iter().map(|row| row.seq).collect();
     store.mark_published(&seqs).await.unwrap();
@@ -279,12 +182,7 @@ pub async fn an_end_has_one_event(store: Arc<dyn Store>, now: Timestamp) {
     let snapshot = store.snapshot().await.unwrap();
     assert_eq!(snapshot.checkouts, [before]);
     assert_eq!(snapshot.keys, [(user(1), "a".to_owned(), id(1))]);
-    assert!(
-        snapshot
-            .events
-            .iter()
-            .all(|entry| entry.is_published && entry.checkout_id == id(1))
-    );
+    assert!(snapshot.events.iter().all(|entry| entry.is_published && entry.checkout_id == id(1)));
     assert_eq!(store.claim(PEER, 10).await.unwrap(), []);
     assert_eq!(store.next_due().await.unwrap(), None);
 }
@@ -294,22 +192,12 @@ pub async fn a_race_for_one_cart_has_one_winner(store: Arc<dyn Store>, now: Time
     let racers = (1..=20_u128).map(|n| {
         let store = store.clone();
         async move {
-            let text = if n % 2 == 0 {
-                "shared".to_owned()
-            } else {
-                n.to_string()
-            };
-            store
-                .accept(&checkout(n, 1, 5, now), &key(1, &text), 0, ME)
-                .await
-                .unwrap()
+            let text = if n % 2 == 0 { "shared".to_owned() } else { n.to_string() };
+            store.accept(&checkout(n, 1, 5, now), &key(1, &text), 0, ME).await.unwrap()
         }
     });
     let outcomes = futures::future::join_all(racers).await;
-    let winners = outcomes
-        .iter()
-        .filter(|outcome| **outcome == Accepted::New)
-        .count();
+    let winners = outcomes.iter().filter(|outcome| **outcome == Accepted::New).count();
     assert_eq!(winners, 1, "{outcomes:?}");
     assert_eq!(store.snapshot().await.unwrap().checkouts.len(), 1);
 }

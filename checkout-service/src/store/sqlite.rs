@@ -62,10 +62,7 @@ impl Sqlite {
     /// # Errors
     /// What hinders the file from being read.
     pub async fn open_read_only(path: &Path, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
-        Ok(Self {
-            database: Database::open_read_only(path).await?,
-            clock,
-        })
+        Ok(Self { database: Database::open_read_only(path).await?, clock })
     }
 
     fn lease(&self, lease: Lease) -> i64 {
@@ -173,11 +170,7 @@ impl Store for Sqlite {
                             .bind(fence)
                             .execute(connection)
                             .await?;
-                    Ok(if written.rows_affected() == 0 {
-                        Held::Lost
-                    } else {
-                        Held::Yes
-                    })
+                    Ok(if written.rows_affected() == 0 { Held::Lost } else { Held::Yes })
                 })
             })
             .await
@@ -242,9 +235,8 @@ impl Store for Sqlite {
     async fn snapshot(&self) -> Result<Snapshot, Error> {
         let mut connection = self.database.read().await?;
         let mut transaction = sqlx::Connection::begin(&mut *connection).await?;
-        let checkouts = sqlx::query("SELECT * FROM checkouts ORDER BY id")
-            .fetch_all(&mut *transaction)
-            .await?;
+        let checkouts =
+            sqlx::query("SELECT * FROM checkouts ORDER BY id").fetch_all(&mut *transaction).await?;
         let keys: Vec<(i64, String, String)> =
             sqlx::query_as("SELECT user_id, key, checkout_id FROM idempotency_keys")
                 .fetch_all(&mut *transaction)
@@ -253,16 +245,9 @@ impl Store for Sqlite {
             sqlx::query_as("SELECT checkout_id, id, kind, published_at IS NOT NULL FROM outbox ORDER BY seq")
                 .fetch_all(&mut *transaction)
                 .await?;
-        let keys = keys
-            .into_iter()
-            .map(|(user, key, id)| Ok((parse_user(user)?, key, parse_id(&id)?)));
+        let keys = keys.into_iter().map(|(user, key, id)| Ok((parse_user(user)?, key, parse_id(&id)?)));
         let events = events.into_iter().map(|(checkout_id, id, kind, is_published)| {
-            Ok(OutboxEntry {
-                checkout_id: parse_id(&checkout_id)?,
-                id: parse_uuid(&id)?,
-                kind,
-                is_published,
-            })
+            Ok(OutboxEntry { checkout_id: parse_id(&checkout_id)?, id: parse_uuid(&id)?, kind, is_published })
         });
         Ok(Snapshot {
             checkouts: checkouts.iter().map(read).collect::<Result<_, Error>>()?,
@@ -320,13 +305,7 @@ async fn key_use(
             .bind(key)
             .fetch_optional(connection)
             .await?;
-    row.map(|(id, fingerprint)| {
-        Ok(KeyUse {
-            checkout_id: parse_id(&id)?,
-            fingerprint,
-        })
-    })
-    .transpose()
+    row.map(|(id, fingerprint)| Ok(KeyUse { checkout_id: parse_id(&id)?, fingerprint })).transpose()
 }
 
 /// A purchase that is running or done, and that the cart has not seen yet.
@@ -417,10 +396,7 @@ fn read(row: &SqliteRow) -> Result<Checkout, Error> {
     let state: String = row.try_get("state")?;
     let failure: Option<String> = row.try_get("failure")?;
     let failure = failure.as_deref().map(from_json).transpose()?;
-    let currency: Currency = row
-        .try_get::<String, _>("currency")?
-        .parse()
-        .map_err(Error::defect)?;
+    let currency: Currency = row.try_get::<String, _>("currency")?.parse().map_err(Error::defect)?;
     let address: Option<String> = row.try_get("shipping_address")?;
     let moment = |column| row.try_get(column).map(Timestamp::from_micros);
     Ok(Checkout {
@@ -439,9 +415,7 @@ fn read(row: &SqliteRow) -> Result<Checkout, Error> {
         due_at: moment("due_at")?,
         fence: row.try_get("fence")?,
         timeline: from_json(row.try_get("timeline")?)?,
-        completed_at: row
-            .try_get::<Option<i64>, _>("completed_at")?
-            .map(Timestamp::from_micros),
+        completed_at: row.try_get::<Option<i64>, _>("completed_at")?.map(Timestamp::from_micros),
     })
 }
 
@@ -455,11 +429,7 @@ fn read_event(row: &SqliteRow) -> Result<OutboxRow, Error> {
         traceparent: row.try_get("traceparent")?,
         data: row.try_get::<Vec<u8>, _>("data")?.into(),
     };
-    Ok(OutboxRow {
-        seq: row.try_get("seq")?,
-        topic: row.try_get("topic")?,
-        event,
-    })
+    Ok(OutboxRow { seq: row.try_get("seq")?, topic: row.try_get("topic")?, event })
 }
 
 fn parse_id(text: &str) -> Result<CheckoutId, Error> {

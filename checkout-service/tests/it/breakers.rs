@@ -18,20 +18,11 @@ const OPEN_FOR: Duration = Duration::from_secs(11);
 /// A checkout that asked an authorisation so often that the breaker is open, and twice after that.
 async fn begin(shop: &Shop, clock: &ManualClock) -> Checkout {
     shop.around.payment.faults.plan("authorize", &[Fault::Down; 50]);
-    let hasty = InitiateCheckoutRequest {
-        wait_ms: Some(0),
-        ..request(1, "a")
-    };
+    let hasty = InitiateCheckoutRequest { wait_ms: Some(0), ..request(1, "a") };
     let id = shop.buy(hasty).await.unwrap().checkout.unwrap().checkout_id;
-    let checkout = until(shop, clock, &id, |checkout| {
-        attempts(checkout) >= i32::try_from(OPENS + 2).unwrap()
-    })
-    .await;
-    assert_eq!(
-        shop.around.payment.faults.calls("authorize"),
-        OPENS,
-        "the breaker is open"
-    );
+    let checkout =
+        until(shop, clock, &id, |checkout| attempts(checkout) >= i32::try_from(OPENS + 2).unwrap()).await;
+    assert_eq!(shop.around.payment.faults.calls("authorize"), OPENS, "the breaker is open");
     checkout
 }
 

@@ -15,11 +15,7 @@ use crate::shop::{Around, declined, laptop, request};
 #[track_caller]
 fn refused<T: std::fmt::Debug>(result: Result<T, Status>, code: Code, reason: Reason) -> Status {
     let status = result.unwrap_err();
-    assert_eq!(
-        (status.code(), status::reason(&status)),
-        (code, Some(reason)),
-        "{status:?}"
-    );
+    assert_eq!((status.code(), status::reason(&status)), (code, Some(reason)), "{status:?}");
     status
 }
 
@@ -32,11 +28,8 @@ async fn a_cart_is_bought() {
     assert_eq!(checkout.status(), CheckoutStatus::Completed);
     assert_eq!(checkout.total, laptop());
     assert!(checkout.completed_at.is_some() && checkout.failure.is_none());
-    let stays: Vec<_> = checkout
-        .timeline
-        .iter()
-        .map(|e| (e.state.as_str(), e.attempt, e.outcome.as_str()))
-        .collect();
+    let stays: Vec<_> =
+        checkout.timeline.iter().map(|e| (e.state.as_str(), e.attempt, e.outcome.as_str())).collect();
     assert_eq!(
         stays,
         [
@@ -57,15 +50,8 @@ async fn a_decline_gives_the_stock_back() {
     let checkout = shop.buy(declined(1, "a")).await.unwrap().checkout.unwrap();
     let failure = checkout.failure.clone().unwrap();
     assert_eq!(checkout.status(), CheckoutStatus::Failed);
-    assert_eq!(
-        (failure.code.as_str(), failure.decline_code.as_str()),
-        ("payment_declined", "card_declined")
-    );
-    assert_eq!(
-        shop.around.payment.faults.calls("void"),
-        0,
-        "there is nothing to void"
-    );
+    assert_eq!((failure.code.as_str(), failure.decline_code.as_str()), ("payment_declined", "card_declined"));
+    assert_eq!(shop.around.payment.faults.calls("void"), 0, "there is nothing to void");
     shop.around.check(3, &shop.log).await;
     // The cart was not bought: another key may buy it.
     let again = shop.buy(request(1, "b")).await.unwrap().checkout.unwrap();
@@ -75,10 +61,7 @@ async fn a_decline_gives_the_stock_back() {
 #[tokio::test]
 async fn an_unknown_payment_method_is_a_decline() {
     let shop = Around::new(3, World::real()).start().await;
-    let bogus = InitiateCheckoutRequest {
-        payment_method: "pm_bogus".into(),
-        ..request(1, "a")
-    };
+    let bogus = InitiateCheckoutRequest { payment_method: "pm_bogus".into(), ..request(1, "a") };
     let failure = shop.buy(bogus).await.unwrap().checkout.unwrap().failure.unwrap();
     assert_eq!(
         (failure.code.as_str(), failure.decline_code.as_str()),
@@ -90,14 +73,7 @@ async fn an_unknown_payment_method_is_a_decline() {
 #[tokio::test]
 async fn missing_stock_names_the_products() {
     let shop = Around::new(0, World::real()).start().await;
-    let failure = shop
-        .buy(request(1, "a"))
-        .await
-        .unwrap()
-        .checkout
-        .unwrap()
-        .failure
-        .unwrap();
+    let failure = shop.buy(request(1, "a")).await.unwrap().checkout.unwrap().failure.unwrap();
     assert_eq!(
         (failure.code.as_str(), failure.product_ids.as_slice()),
         ("insufficient_stock", [1].as_slice())
@@ -120,22 +96,10 @@ async fn a_capture_that_is_refused_gives_sold_stock_back() {
     let shop = Around::new(3, World::real()).start().await;
     *shop.around.payment.refuse_capture.lock().unwrap() = true;
     let checkout = shop.buy(request(1, "a")).await.unwrap().checkout.unwrap();
-    let states: Vec<&str> = checkout
-        .timeline
-        .iter()
-        .map(|entry| entry.state.as_str())
-        .collect();
+    let states: Vec<&str> = checkout.timeline.iter().map(|entry| entry.state.as_str()).collect();
     assert_eq!(
         states,
-        [
-            "RESERVING",
-            "AUTHORIZING",
-            "COMMITTING",
-            "CAPTURING",
-            "VOIDING",
-            "RELEASING",
-            "FAILED"
-        ]
+        ["RESERVING", "AUTHORIZING", "COMMITTING", "CAPTURING", "VOIDING", "RELEASING", "FAILED"]
     );
     assert_eq!(checkout.failure.unwrap().code, "checkout_refused");
     shop.around.check(3, &shop.log).await;
@@ -159,19 +123,9 @@ async fn a_key_stands_for_one_request() {
     let again = shop.buy(request(1, "a")).await.unwrap();
     assert!(again.replayed);
     assert_eq!(again.checkout, first.checkout);
-    refused(
-        shop.buy(declined(1, "a")).await,
-        Code::InvalidArgument,
-        Reason::IdempotencyKeyReused,
-    );
-    let explicit = InitiateCheckoutRequest {
-        payment_method: "pm_card_visa".into(),
-        ..request(1, "a")
-    };
-    assert!(
-        shop.buy(explicit).await.unwrap().replayed,
-        "the default said aloud is the same request"
-    );
+    refused(shop.buy(declined(1, "a")).await, Code::InvalidArgument, Reason::IdempotencyKeyReused);
+    let explicit = InitiateCheckoutRequest { payment_method: "pm_card_visa".into(), ..request(1, "a") };
+    assert!(shop.buy(explicit).await.unwrap().replayed, "the default said aloud is the same request");
     let other = shop.buy(request(2, "a")).await.unwrap();
     assert!(!other.replayed, "another user's key is unrelated");
     shop.around.check(3, &shop.log).await;
@@ -209,21 +163,10 @@ async fn a_cart_that_still_contains_a_purchase_is_not_bought_again() {
     shop.buy(request(1, "a")).await.unwrap();
     // Something was added before the cart heard of the purchase.
     shop.around.carts.change(1, |cart| cart.version = 6);
-    refused(
-        shop.buy(request(1, "b")).await,
-        Code::Aborted,
-        Reason::CheckoutInProgress,
-    );
-    shop.around
-        .carts
-        .change(1, |cart| (cart.version, cart.bought_version) = (7, 5));
+    refused(shop.buy(request(1, "b")).await, Code::Aborted, Reason::CheckoutInProgress);
+    shop.around.carts.change(1, |cart| (cart.version, cart.bought_version) = (7, 5));
     assert_eq!(
-        shop.buy(request(1, "b"))
-            .await
-            .unwrap()
-            .checkout
-            .unwrap()
-            .status(),
+        shop.buy(request(1, "b")).await.unwrap().checkout.unwrap().status(),
         CheckoutStatus::Completed
     );
 }
@@ -232,42 +175,22 @@ async fn a_cart_that_still_contains_a_purchase_is_not_bought_again() {
 async fn a_cart_that_can_not_be_bought_uses_up_no_key() {
     let shop = Around::new(3, World::real()).start().await;
     shop.around.carts.change(1, |cart| cart.items.clear());
-    refused(
-        shop.buy(request(1, "a")).await,
-        Code::FailedPrecondition,
-        Reason::CartEmpty,
-    );
+    refused(shop.buy(request(1, "a")).await, Code::FailedPrecondition, Reason::CartEmpty);
     shop.around.carts.change(1, |cart| {
         *cart = crate::participants::Carts::with_laptop(1, 6);
         cart.items[0].available = false;
     });
-    let gone = refused(
-        shop.buy(request(1, "a")).await,
-        Code::FailedPrecondition,
-        Reason::ProductUnavailable,
-    );
+    let gone = refused(shop.buy(request(1, "a")).await, Code::FailedPrecondition, Reason::ProductUnavailable);
     assert_eq!(status::metadata(&gone, "product_ids").as_deref(), Some("1"));
     shop.around.carts.change(1, |cart| cart.items[0].available = true);
-    let cheaper = common::Money {
-        currency_code: "USD".into(),
-        minor_units: PRICE - 1,
-    };
-    let expecting = InitiateCheckoutRequest {
-        expected_total: Some(cheaper),
-        ..request(1, "a")
-    };
+    let cheaper = common::Money { currency_code: "USD".into(), minor_units: PRICE - 1 };
+    let expecting = InitiateCheckoutRequest { expected_total: Some(cheaper), ..request(1, "a") };
     let changed = refused(shop.buy(expecting).await, Code::Aborted, Reason::PriceChanged);
     assert_eq!(status::metadata(&changed, "amount").as_deref(), Some("1299.99"));
     shop.around.carts.faults.plan("get_cart", &[Fault::Lost]);
     let unread = shop.buy(request(1, "a")).await.unwrap_err();
-    assert_eq!(
-        (unread.code(), status::reason(&unread)),
-        (Code::Unavailable, None)
-    );
-    let expecting = InitiateCheckoutRequest {
-        expected_total: laptop(),
-        ..request(1, "a")
-    };
+    assert_eq!((unread.code(), status::reason(&unread)), (Code::Unavailable, None));
+    let expecting = InitiateCheckoutRequest { expected_total: laptop(), ..request(1, "a") };
     assert!(!shop.buy(expecting).await.unwrap().replayed);
 }
 
@@ -276,72 +199,35 @@ async fn bad_input_is_named() {
     let shop = Around::new(3, World::real()).start().await;
     let fields = async |request: InitiateCheckoutRequest, reason| {
         let status = refused(shop.buy(request).await, Code::InvalidArgument, reason);
-        status::violations(&status)
-            .into_iter()
-            .map(|(field, _)| field)
-            .collect::<Vec<_>>()
+        status::violations(&status).into_iter().map(|(field, _)| field).collect::<Vec<_>>()
     };
     for key in ["", "a\nb", &"k".repeat(256)] {
-        assert_eq!(
-            fields(request(1, key), Reason::InvalidIdempotencyKey).await,
-            ["idempotency_key"]
-        );
+        assert_eq!(fields(request(1, key), Reason::InvalidIdempotencyKey).await, ["idempotency_key"]);
     }
     for user in [0, -1] {
-        assert_eq!(
-            fields(request(user, "a"), Reason::InvalidArgument).await,
-            ["user_id"]
-        );
+        assert_eq!(fields(request(user, "a"), Reason::InvalidArgument).await, ["user_id"]);
     }
-    let odd = InitiateCheckoutRequest {
-        payment_method: "pm card".into(),
-        ..request(1, "a")
-    };
+    let odd = InitiateCheckoutRequest { payment_method: "pm card".into(), ..request(1, "a") };
     assert_eq!(fields(odd, Reason::InvalidArgument).await, ["payment_method"]);
-    let patient = InitiateCheckoutRequest {
-        wait_ms: Some(60_001),
-        ..request(1, "a")
-    };
+    let patient = InitiateCheckoutRequest { wait_ms: Some(60_001), ..request(1, "a") };
     assert_eq!(fields(patient, Reason::InvalidArgument).await, ["wait_ms"]);
-    let nowhere = common::Address {
-        name: "Ada".into(),
-        ..Default::default()
-    };
-    let nowhere = InitiateCheckoutRequest {
-        shipping_address: Some(nowhere),
-        ..request(1, "a")
-    };
-    assert_eq!(
-        fields(nowhere, Reason::InvalidArgument).await,
-        ["shipping_address.line1"]
-    );
+    let nowhere = common::Address { name: "Ada".into(), ..Default::default() };
+    let nowhere = InitiateCheckoutRequest { shipping_address: Some(nowhere), ..request(1, "a") };
+    assert_eq!(fields(nowhere, Reason::InvalidArgument).await, ["shipping_address.line1"]);
     assert!(!shop.buy(request(1, &"é".repeat(255))).await.unwrap().replayed);
 }
 
 #[tokio::test]
 async fn another_users_checkout_is_not_there() {
     let shop = Around::new(3, World::real()).start().await;
-    let id = shop
-        .buy(request(1, "a"))
-        .await
-        .unwrap()
-        .checkout
-        .unwrap()
-        .checkout_id;
+    let id = shop.buy(request(1, "a")).await.unwrap().checkout.unwrap().checkout_id;
     let get = async |checkout_id: &str, user_id| {
-        let request = GetCheckoutRequest {
-            checkout_id: checkout_id.to_owned(),
-            user_id,
-        };
+        let request = GetCheckoutRequest { checkout_id: checkout_id.to_owned(), user_id };
         shop.client().get_checkout(request).await
     };
     assert_eq!(get(&id, 1).await.unwrap().into_inner().checkout_id, id);
     refused(get(&id, 2).await, Code::NotFound, Reason::CheckoutNotFound);
-    refused(
-        get("01890a5d-ac96-774b-bcce-b302099a8057", 1).await,
-        Code::NotFound,
-        Reason::CheckoutNotFound,
-    );
+    refused(get("01890a5d-ac96-774b-bcce-b302099a8057", 1).await, Code::NotFound, Reason::CheckoutNotFound);
     refused(get("7", 1).await, Code::InvalidArgument, Reason::InvalidArgument);
 }
 
@@ -349,19 +235,10 @@ async fn another_users_checkout_is_not_there() {
 async fn who_does_not_wait_gets_the_checkout_as_it_stands() {
     let shop = Around::new(3, World::real()).start().await;
     shop.around.payment.faults.plan("authorize", &[Fault::Lost; 3]);
-    let hasty = InitiateCheckoutRequest {
-        wait_ms: Some(0),
-        ..request(1, "a")
-    };
+    let hasty = InitiateCheckoutRequest { wait_ms: Some(0), ..request(1, "a") };
     let checkout = shop.buy(hasty).await.unwrap().checkout.unwrap();
-    assert!(!matches!(
-        checkout.status(),
-        CheckoutStatus::Completed | CheckoutStatus::Failed
-    ));
-    let watch = WatchCheckoutRequest {
-        checkout_id: checkout.checkout_id.clone(),
-        user_id: 1,
-    };
+    assert!(!matches!(checkout.status(), CheckoutStatus::Completed | CheckoutStatus::Failed));
+    let watch = WatchCheckoutRequest { checkout_id: checkout.checkout_id.clone(), user_id: 1 };
     let changes = shop.client().watch_checkout(watch).await.unwrap().into_inner();
     let seen: Vec<_> = changes.map(|change| change.unwrap()).collect().await;
     assert_eq!(seen.last().unwrap().status(), CheckoutStatus::Completed);

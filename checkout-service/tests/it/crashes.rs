@@ -12,11 +12,7 @@ use crate::shop::{Around, Shop, declined, request};
 
 /// Starts a shop, runs it into a call that hangs, kills it there, and returns the shop started again.
 fn kill_at(around: &Around, rpc: &'static str, fault: Fault, request: InitiateCheckoutRequest) {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let shop = around.start().await;
         faults(around, rpc).plan(rpc, &[fault]);
@@ -37,11 +33,7 @@ fn faults<'a>(around: &'a Around, rpc: &str) -> &'a Faults {
 }
 
 fn after_restart<T>(around: &Around, test: impl AsyncFnOnce(&Shop) -> T) -> T {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let shop = around.start().await;
         let result = test(&shop).await;
@@ -67,12 +59,7 @@ fn a_purchase_survives_a_kill_at_each_step() {
         for fault in [Fault::Hang, Fault::HangAfter] {
             let around = Around::new(9, World::real());
             kill_at(&around, rpc, fault, request(1, "a"));
-            ends_as(
-                &around,
-                CheckoutStatus::Completed,
-                request(1, "a"),
-                &format!("{fault:?} in {rpc}"),
-            );
+            ends_as(&around, CheckoutStatus::Completed, request(1, "a"), &format!("{fault:?} in {rpc}"));
         }
     }
 }
@@ -85,12 +72,7 @@ fn a_way_back_survives_a_kill_at_each_step() {
             *around.payment.refuse_capture.lock().unwrap() = true;
             *around.payment.captured_meanwhile.lock().unwrap() = rpc == "refund";
             kill_at(&around, rpc, fault, request(1, "a"));
-            ends_as(
-                &around,
-                CheckoutStatus::Failed,
-                request(1, "a"),
-                &format!("{fault:?} in {rpc}"),
-            );
+            ends_as(&around, CheckoutStatus::Failed, request(1, "a"), &format!("{fault:?} in {rpc}"));
         }
     }
 }
@@ -100,12 +82,7 @@ fn a_decline_survives_a_kill() {
     for fault in [Fault::Hang, Fault::HangAfter] {
         let around = Around::new(9, World::real());
         kill_at(&around, "release", fault, declined(1, "a"));
-        ends_as(
-            &around,
-            CheckoutStatus::Failed,
-            declined(1, "a"),
-            &format!("{fault:?}"),
-        );
+        ends_as(&around, CheckoutStatus::Failed, declined(1, "a"), &format!("{fault:?}"));
     }
 }
 
@@ -135,17 +112,11 @@ fn an_undo_has_no_last_attempt() {
     let around = Around::new(9, world);
     around.inventory.faults.plan("release", &[Fault::Lost; 25]);
     after_restart(&around, async |shop| {
-        let hasty = InitiateCheckoutRequest {
-            wait_ms: Some(0),
-            ..declined(1, "a")
-        };
+        let hasty = InitiateCheckoutRequest { wait_ms: Some(0), ..declined(1, "a") };
         let id = shop.buy(hasty).await.unwrap().checkout.unwrap().checkout_id;
         wait(&clock, || around.inventory.faults.calls("release") >= 22).await;
         let stuck = shop.get(&id).await;
-        assert!(
-            stuck.stuck && stuck.status() == CheckoutStatus::Compensating,
-            "{stuck:?}"
-        );
+        assert!(stuck.stuck && stuck.status() == CheckoutStatus::Compensating, "{stuck:?}");
         wait(&clock, || around.inventory.faults.calls("release") >= 26).await;
         let failed = shop.end(&id).await;
         assert!(!failed.stuck && failed.status() == CheckoutStatus::Failed);

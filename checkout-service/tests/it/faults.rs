@@ -33,12 +33,7 @@ pub(crate) struct Faults {
 impl Faults {
     /// The next calls of `rpc` meet these faults, one each.
     pub(crate) fn plan(&self, rpc: &'static str, faults: &[Fault]) {
-        self.planned
-            .lock()
-            .unwrap()
-            .entry(rpc)
-            .or_default()
-            .extend(faults);
+        self.planned.lock().unwrap().entry(rpc).or_default().extend(faults);
     }
 
     /// From now on about a third of all calls is lost, a third of those after their effect; the same ones
@@ -54,12 +49,7 @@ impl Faults {
 
     /// How often `rpc` was called.
     pub(crate) fn calls(&self, rpc: &str) -> usize {
-        self.calls
-            .lock()
-            .unwrap()
-            .iter()
-            .filter(|call| **call == rpc)
-            .count()
+        self.calls.lock().unwrap().iter().filter(|call| **call == rpc).count()
     }
 
     /// Waits until a call hangs.
@@ -73,12 +63,7 @@ impl Faults {
         effect: impl FnOnce() -> Result<T, Status>,
     ) -> Result<Response<T>, Status> {
         self.calls.lock().unwrap().push(rpc);
-        let planned = self
-            .planned
-            .lock()
-            .unwrap()
-            .get_mut(rpc)
-            .and_then(VecDeque::pop_front);
+        let planned = self.planned.lock().unwrap().get_mut(rpc).and_then(VecDeque::pop_front);
         match planned.or_else(|| self.weather()) {
             None => effect().map(Response::new),
             Some(Fault::Lost) => Err(silence()),

@@ -33,11 +33,7 @@ pub(crate) struct Inventory {
 
 impl Inventory {
     fn answer(&self, id: &str, to: inventory::ReservationStatus) -> inventory::Reservation {
-        inventory::Reservation {
-            reservation_id: id.to_owned(),
-            status: to.into(),
-            ..Default::default()
-        }
+        inventory::Reservation { reservation_id: id.to_owned(), status: to.into(), ..Default::default() }
     }
 
     fn short(&self) -> Status {
@@ -61,10 +57,7 @@ impl Inventory {
                 }
             };
         }
-        if request
-            .lines
-            .iter()
-            .any(|line| stock.get(&line.product_id).copied().unwrap_or(0) < line.quantity)
+        if request.lines.iter().any(|line| stock.get(&line.product_id).copied().unwrap_or(0) < line.quantity)
         {
             reservations.insert(id, (Rejected, request.lines));
             return Err(self.short());
@@ -95,9 +88,7 @@ impl Inventory {
         use inventory::ReservationStatus::{Committed, Held, Rejected, Released};
         let mut stock = self.stock.lock().unwrap();
         let mut reservations = self.reservations.lock().unwrap();
-        let (status, lines) = reservations
-            .entry(id.to_owned())
-            .or_insert((Released, Vec::new()));
+        let (status, lines) = reservations.entry(id.to_owned()).or_insert((Released, Vec::new()));
         if matches!(status, Held | Committed) {
             for line in lines.iter() {
                 *stock.get_mut(&line.product_id).unwrap() += line.quantity;
@@ -115,25 +106,19 @@ impl InventoryService for Inventory {
         &self,
         request: Request<inventory::ReserveRequest>,
     ) -> Result<Response<inventory::Reservation>, Status> {
-        self.faults
-            .call("reserve", || self.reserve_now(request.into_inner()))
-            .await
+        self.faults.call("reserve", || self.reserve_now(request.into_inner())).await
     }
     async fn confirm(
         &self,
         request: Request<inventory::ConfirmRequest>,
     ) -> Result<Response<inventory::Reservation>, Status> {
-        self.faults
-            .call("confirm", || self.confirm_now(&request.get_ref().reservation_id))
-            .await
+        self.faults.call("confirm", || self.confirm_now(&request.get_ref().reservation_id)).await
     }
     async fn release(
         &self,
         request: Request<inventory::ReleaseRequest>,
     ) -> Result<Response<inventory::Reservation>, Status> {
-        self.faults
-            .call("release", || self.release_now(&request.get_ref().reservation_id))
-            .await
+        self.faults.call("release", || self.release_now(&request.get_ref().reservation_id)).await
     }
     async fn get_stock(
         &self,
@@ -178,21 +163,11 @@ impl Payment {
         to: payment::PaymentStatus,
         amount: Option<common::Money>,
     ) -> payment::Payment {
-        payment::Payment {
-            checkout_id: id.to_owned(),
-            status: to.into(),
-            amount,
-            ..Default::default()
-        }
+        payment::Payment { checkout_id: id.to_owned(), status: to.into(), amount, ..Default::default() }
     }
 
     fn effect(&self, id: &str, what: &'static str) {
-        *self
-            .effects
-            .lock()
-            .unwrap()
-            .entry((id.to_owned(), what))
-            .or_default() += 1;
+        *self.effects.lock().unwrap().entry((id.to_owned(), what)).or_default() += 1;
     }
 
     fn authorize_now(&self, request: payment::AuthorizeRequest) -> Result<payment::Payment, Status> {
@@ -200,11 +175,9 @@ impl Payment {
         let mut payments = self.payments.lock().unwrap();
         let id = request.checkout_id;
         let declined = || {
-            Err(
-                Rejection::new(Code::FailedPrecondition, Reason::PaymentDeclined, "declined")
-                    .with_metadata("decline_code", "card_declined")
-                    .into_status(),
-            )
+            Err(Rejection::new(Code::FailedPrecondition, Reason::PaymentDeclined, "declined")
+                .with_metadata("decline_code", "card_declined")
+                .into_status())
         };
         // Whether a method is one is asked before anything else, as the service does.
         let known = match request.payment_method.as_str() {
@@ -286,33 +259,25 @@ impl PaymentService for Payment {
         &self,
         request: Request<payment::AuthorizeRequest>,
     ) -> Result<Response<payment::Payment>, Status> {
-        self.faults
-            .call("authorize", || self.authorize_now(request.into_inner()))
-            .await
+        self.faults.call("authorize", || self.authorize_now(request.into_inner())).await
     }
     async fn capture(
         &self,
         request: Request<payment::CaptureRequest>,
     ) -> Result<Response<payment::Payment>, Status> {
-        self.faults
-            .call("capture", || self.capture_now(&request.get_ref().checkout_id))
-            .await
+        self.faults.call("capture", || self.capture_now(&request.get_ref().checkout_id)).await
     }
     async fn void(
         &self,
         request: Request<payment::VoidRequest>,
     ) -> Result<Response<payment::Payment>, Status> {
-        self.faults
-            .call("void", || self.void_now(&request.get_ref().checkout_id))
-            .await
+        self.faults.call("void", || self.void_now(&request.get_ref().checkout_id)).await
     }
     async fn refund(
         &self,
         request: Request<payment::RefundRequest>,
     ) -> Result<Response<payment::Payment>, Status> {
-        self.faults
-            .call("refund", || self.refund_now(&request.get_ref().checkout_id))
-            .await
+        self.faults.call("refund", || self.refund_now(&request.get_ref().checkout_id)).await
     }
     async fn charge(
         &self,
@@ -337,10 +302,7 @@ pub(crate) struct Carts {
 
 impl Carts {
     pub(crate) fn with_laptop(user_id: i64, version: i64) -> cart::Cart {
-        let price = common::Money {
-            currency_code: "USD".into(),
-            minor_units: PRICE,
-        };
+        let price = common::Money { currency_code: "USD".into(), minor_units: PRICE };
         let item = cart::CartItem {
             product_id: 1,
             name: "Laptop".into(),
@@ -363,11 +325,7 @@ impl Carts {
 
     pub(crate) fn change(&self, user_id: i64, change: impl FnOnce(&mut cart::Cart)) {
         let mut carts = self.carts.lock().unwrap();
-        change(
-            carts
-                .entry(user_id)
-                .or_insert_with(|| Self::with_laptop(user_id, 5)),
-        );
+        change(carts.entry(user_id).or_insert_with(|| Self::with_laptop(user_id, 5)));
     }
 }
 

@@ -41,13 +41,7 @@ impl Around {
         let inventory = Arc::new(Inventory::default());
         inventory.stock.lock().unwrap().insert(1, stock);
         let dir = Arc::new(TempDir::new().unwrap());
-        Self {
-            dir,
-            inventory,
-            payment: Arc::default(),
-            carts: Arc::default(),
-            world,
-        }
+        Self { dir, inventory, payment: Arc::default(), carts: Arc::default(), world }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -59,10 +53,7 @@ impl Around {
         let serve = |name, server: grpc::Builder| Transport::in_process(name, &server.build());
         let server = |name| grpc::server(name, self.world.ids.clone());
         let peers = Peers {
-            cart: serve(
-                "cart",
-                server("cart").add(CartServiceServer::from_arc(self.carts.clone())),
-            ),
+            cart: serve("cart", server("cart").add(CartServiceServer::from_arc(self.carts.clone()))),
             inventory: serve(
                 "inventory",
                 server("inventory").add(InventoryServiceServer::from_arc(self.inventory.clone())),
@@ -72,37 +63,23 @@ impl Around {
                 server("payment").add(PaymentServiceServer::from_arc(self.payment.clone())),
             ),
         };
-        let log = Log::open(
-            &self.path().join("events.db"),
-            Sharing::Exclusive,
-            self.world.clone(),
-        )
-        .await
-        .unwrap();
+        let log =
+            Log::open(&self.path().join("events.db"), Sharing::Exclusive, self.world.clone()).await.unwrap();
         let log = Arc::new(log);
         let file = self.path().join("checkout.db");
-        let service = checkout_service::open(&file, peers, log.clone(), self.world.clone())
-            .await
-            .unwrap();
+        let service = checkout_service::open(&file, peers, log.clone(), self.world.clone()).await.unwrap();
         let shutdown = CancellationToken::new();
         let api = Transport::in_process("checkout", &service.grpc());
         let mut worker = JoinSet::new();
         worker.spawn(run(service, shutdown.clone()));
-        Shop {
-            around: self.clone(),
-            api,
-            log,
-            shutdown,
-            worker,
-        }
+        Shop { around: self.clone(), api, log, shutdown, worker }
     }
 
     /// Every end is a clean one: nothing held or taken for a failed checkout, all taken for a completed one,
     /// one event each, and no unit of stock lost.
     pub(crate) async fn check(&self, stock: i64, log: &Log) {
-        let store = Sqlite::open_read_only(&self.path().join("checkout.db"), self.world.clock.clone())
-            .await
-            .unwrap();
+        let store =
+            Sqlite::open_read_only(&self.path().join("checkout.db"), self.world.clock.clone()).await.unwrap();
         let snapshot = store.snapshot().await.unwrap();
         let reservations = self.inventory.reservations.lock().unwrap().clone();
         let payments = self.payment.payments.lock().unwrap().clone();
@@ -120,10 +97,7 @@ impl Around {
                 "FAILED" => {
                     use PaymentStatus::{Declined, Refunded, Voided};
                     use ReservationStatus::{Rejected, Released};
-                    assert!(
-                        matches!(reservation, Some(Released | Rejected)),
-                        "{id}: {reservation:?}"
-                    );
+                    assert!(matches!(reservation, Some(Released | Rejected)), "{id}: {reservation:?}");
                     assert!(
                         matches!(payment, None | Some(Voided | Declined | Refunded)),
                         "{id}: {payment:?}"
@@ -131,28 +105,15 @@ impl Around {
                 }
                 state => panic!("{id} has not ended: {state}"),
             }
-            let events = snapshot
-                .events
-                .iter()
-                .filter(|event| event.checkout_id == checkout.id)
-                .count();
+            let events = snapshot.events.iter().filter(|event| event.checkout_id == checkout.id).count();
             assert_eq!(events, 1, "{id}");
         }
         assert_eq!(self.inventory.stock.lock().unwrap()[&1], stock - sold);
-        assert!(
-            self.payment
-                .effects
-                .lock()
-                .unwrap()
-                .values()
-                .all(|times| *times == 1)
-        );
+        assert!(self.payment.effects.lock().unwrap().values().all(|times| *times == 1));
         let wanted: Vec<uuid::Uuid> = snapshot.events.iter().map(|event| event.id).collect();
         testkit::eventually("every event in the log", Duration::from_secs(10), async || {
             let logged = log.events(proto::events::CHECKOUT_EVENTS).await.unwrap();
-            wanted
-                .iter()
-                .all(|id| logged.iter().any(|delivery| delivery.event.id == *id))
+            wanted.iter().all(|id| logged.iter().any(|delivery| delivery.event.id == *id))
         })
         .await;
     }
@@ -184,10 +145,7 @@ impl Shop {
     }
 
     pub(crate) async fn get(&self, id: &str) -> Checkout {
-        let request = GetCheckoutRequest {
-            checkout_id: id.to_owned(),
-            user_id: 0,
-        };
+        let request = GetCheckoutRequest { checkout_id: id.to_owned(), user_id: 0 };
         self.client().get_checkout(request).await.unwrap().into_inner()
     }
 
@@ -208,23 +166,13 @@ impl Shop {
 }
 
 pub(crate) fn request(user_id: i64, key: &str) -> InitiateCheckoutRequest {
-    InitiateCheckoutRequest {
-        user_id,
-        idempotency_key: key.to_owned(),
-        ..Default::default()
-    }
+    InitiateCheckoutRequest { user_id, idempotency_key: key.to_owned(), ..Default::default() }
 }
 
 pub(crate) fn declined(user_id: i64, key: &str) -> InitiateCheckoutRequest {
-    InitiateCheckoutRequest {
-        payment_method: "pm_declined".into(),
-        ..request(user_id, key)
-    }
+    InitiateCheckoutRequest { payment_method: "pm_declined".into(), ..request(user_id, key) }
 }
 
 pub(crate) fn laptop() -> Option<proto::common::Money> {
-    Some(proto::common::Money {
-        currency_code: "USD".into(),
-        minor_units: PRICE,
-    })
+    Some(proto::common::Money { currency_code: "USD".into(), minor_units: PRICE })
 }

@@ -12,9 +12,7 @@ use uuid::Uuid;
 
 async fn fresh() -> (TempDir, Arc<dyn Store>, ManualClock) {
     let (dir, (world, clock)) = (TempDir::new().unwrap(), testkit::world());
-    let store = Sqlite::open(&dir.path().join("checkout.db"), world.clock)
-        .await
-        .unwrap();
+    let store = Sqlite::open(&dir.path().join("checkout.db"), world.clock).await.unwrap();
     (dir, Arc::new(store), clock)
 }
 
@@ -74,10 +72,7 @@ async fn a_checkout_that_can_not_be_read_holds_up_no_other() {
     store.give_back(conformance::ME).await.unwrap();
     tamper(&dir, "UPDATE checkouts SET items = 'Ada' WHERE user_id = 1").await;
     assert_eq!(claimed(store.as_ref()).await, [(2, 2)]);
-    assert!(
-        store.next_due().await.unwrap() > Some(clock.now()),
-        "nobody waits for it in a loop"
-    );
+    assert!(store.next_due().await.unwrap() > Some(clock.now()), "nobody waits for it in a loop");
 }
 
 #[tokio::test]
@@ -87,11 +82,7 @@ async fn a_state_of_a_later_version_is_left_alone() {
     store.give_back(conformance::ME).await.unwrap();
     tamper(&dir, "UPDATE checkouts SET state = 'TELEPORTING'").await;
     assert_eq!(claimed(store.as_ref()).await, []);
-    assert_eq!(
-        store.next_due().await.unwrap(),
-        None,
-        "what is not claimed is not due"
-    );
+    assert_eq!(store.next_due().await.unwrap(), None, "what is not claimed is not due");
 }
 
 #[tokio::test]

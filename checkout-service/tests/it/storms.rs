@@ -45,10 +45,7 @@ async fn buyers_in_a_storm_buy_exactly_what_is_there() {
         shop.around.payment.faults.storm(Some(seed + 100));
         let buy = |user| {
             let shop = &shop;
-            let hasty = InitiateCheckoutRequest {
-                wait_ms: Some(0),
-                ..request(user, "a")
-            };
+            let hasty = InitiateCheckoutRequest { wait_ms: Some(0), ..request(user, "a") };
             async move { shop.buy(hasty).await.unwrap().checkout.unwrap().checkout_id }
         };
         let ids = futures::future::join_all((1..=BUYERS).map(buy)).await;
@@ -59,8 +56,6 @@ async fn buyers_in_a_storm_buy_exactly_what_is_there() {
         assert_eq!(bought, STOCK, "seed {seed}");
         assert_eq!(shop.around.inventory.stock.lock().unwrap()[&1], 0);
         shop.around.check(STOCK, &shop.log).await;
-        tokio::time::timeout(Duration::from_secs(10), shop.stop())
-            .await
-            .unwrap();
+        tokio::time::timeout(Duration::from_secs(10), shop.stop()).await.unwrap();
     }
 }

@@ -34,29 +34,15 @@ pub trait Place: Send + Sync {
 /// Names the first case that fails, and how.
 pub async fn all(place: &dyn Place) -> anyhow::Result<()> {
     order_of_a_key(place).await.context("order_of_a_key")?;
-    everything_about_an_event_is_kept(place)
-        .await
-        .context("everything_about_an_event_is_kept")?;
-    redelivery_until_committed(place)
-        .await
-        .context("redelivery_until_committed")?;
-    groups_are_independent(place)
-        .await
-        .context("groups_are_independent")?;
-    one_member_at_a_time(place)
-        .await
-        .context("one_member_at_a_time")?;
-    members_that_start_at_once(place)
-        .await
-        .context("members_that_start_at_once")?;
-    topics_of_one_subscription(place)
-        .await
-        .context("topics_of_one_subscription")?;
+    everything_about_an_event_is_kept(place).await.context("everything_about_an_event_is_kept")?;
+    redelivery_until_committed(place).await.context("redelivery_until_committed")?;
+    groups_are_independent(place).await.context("groups_are_independent")?;
+    one_member_at_a_time(place).await.context("one_member_at_a_time")?;
+    members_that_start_at_once(place).await.context("members_that_start_at_once")?;
+    topics_of_one_subscription(place).await.context("topics_of_one_subscription")?;
     dead_letters(place).await.context("dead_letters")?;
     restart(place).await.context("restart")?;
-    wake_up_across_processes(place)
-        .await
-        .context("wake_up_across_processes")
+    wake_up_across_processes(place).await.context("wake_up_across_processes")
 }
 
 /// Events of a key come in the order in which they were published, in one call or in several.
@@ -69,17 +55,8 @@ async fn order_of_a_key(place: &dyn Place) -> anyhow::Result<()> {
     }
     let mut subscription = log.subscribe("g", &[topic]).await?;
     let seen = take(subscription.as_mut(), 250).await?;
-    ensure!(
-        numbers(&seen) == (1..=250).collect::<Vec<_>>(),
-        "out of order: {:?}",
-        numbers(&seen)
-    );
-    ensure!(
-        seen.iter()
-            .map(|delivery| delivery.offset)
-            .is_sorted_by(|one, next| one < next),
-        "offsets"
-    );
+    ensure!(numbers(&seen) == (1..=250).collect::<Vec<_>>(), "out of order: {:?}", numbers(&seen));
+    ensure!(seen.iter().map(|delivery| delivery.offset).is_sorted_by(|one, next| one < next), "offsets");
     Ok(())
 }
 
@@ -92,8 +69,7 @@ async fn everything_about_an_event_is_kept(place: &dyn Place) -> anyhow::Result<
         ..event(2)
     };
     // Nothing is taken for a repetition here: that is for consumers to tell.
-    log.publish(topic, &[plain.clone(), traced.clone(), plain.clone()])
-        .await?;
+    log.publish(topic, &[plain.clone(), traced.clone(), plain.clone()]).await?;
     let mut subscription = log.subscribe("g", &[topic]).await?;
     let seen = take(subscription.as_mut(), 3).await?;
     ensure!(seen.iter().all(|delivery| delivery.topic == topic));
@@ -110,11 +86,7 @@ async fn redelivery_until_committed(place: &dyn Place) -> anyhow::Result<()> {
     for _ in 0..2 {
         ensure!(numbers(&next(member.as_mut()).await?) == [1, 2, 3]);
     }
-    let first = next(member.as_mut())
-        .await?
-        .into_iter()
-        .next()
-        .context("nothing")?;
+    let first = next(member.as_mut()).await?.into_iter().next().context("nothing")?;
     member.commit(&first).await?;
     ensure!(numbers(&next(member.as_mut()).await?) == [2, 3]);
     // A commit that comes late does not lead back.
@@ -135,10 +107,7 @@ async fn groups_are_independent(place: &dyn Place) -> anyhow::Result<()> {
     log.publish(topic, &[event(1), event(2)]).await?;
     for group in ["one", "other"] {
         let mut member = log.subscribe(group, &[topic]).await?;
-        ensure!(
-            numbers(&take(member.as_mut(), 2).await?) == [1, 2],
-            "group {group}"
-        );
+        ensure!(numbers(&take(member.as_mut(), 2).await?) == [1, 2], "group {group}");
     }
     Ok(())
 }
@@ -158,10 +127,7 @@ async fn one_member_at_a_time(place: &dyn Place) -> anyhow::Result<()> {
     // And who has nothing to say any more is not heard.
     let mut third = log.subscribe("g", &[topic]).await?;
     let refused = third.commit(delivered.first().context("nothing")?).await;
-    ensure!(
-        matches!(refused, Err(Error::Lost { .. })),
-        "committed without the topic: {refused:?}"
-    );
+    ensure!(matches!(refused, Err(Error::Lost { .. })), "committed without the topic: {refused:?}");
     Ok(())
 }
 
@@ -175,10 +141,7 @@ async fn members_that_start_at_once(place: &dyn Place) -> anyhow::Result<()> {
     }
     let (won, _, others) = timeout(SOON, select_all(members.iter_mut().map(|member| member.next()))).await?;
     ensure!(numbers(&won?) == [1]);
-    ensure!(
-        timeout(MOMENT, select_all(others)).await.is_err(),
-        "a second winner"
-    );
+    ensure!(timeout(MOMENT, select_all(others)).await.is_err(), "a second winner");
     Ok(())
 }
 
@@ -201,9 +164,7 @@ async fn dead_letters(place: &dyn Place) -> anyhow::Result<()> {
     let mut member = log.subscribe("g", &[topic]).await?;
     let delivered = next(member.as_mut()).await?;
     member.commit(delivered.first().context("nothing")?).await?;
-    member
-        .dead_letter(delivered.get(1).context("one only")?, "no such field")
-        .await?;
+    member.dead_letter(delivered.get(1).context("one only")?, "no such field").await?;
     ensure!(numbers(&take(member.as_mut(), 1).await?) == [3]);
     let dead = dead_letter_topic(topic);
     ensure!(dead == "poison.dlq");
@@ -260,10 +221,7 @@ fn event(number: u32) -> Event {
 
 /// The numbers that [`event`] was called with.
 fn numbers(deliveries: &[Delivery]) -> Vec<u32> {
-    deliveries
-        .iter()
-        .filter_map(|delivery| u32::try_from(delivery.event.id.as_u128()).ok())
-        .collect()
+    deliveries.iter().filter_map(|delivery| u32::try_from(delivery.event.id.as_u128()).ok()).collect()
 }
 
 async fn next(member: &mut dyn Subscription) -> anyhow::Result<Vec<Delivery>> {
@@ -274,10 +232,7 @@ async fn next(member: &mut dyn Subscription) -> anyhow::Result<Vec<Delivery>> {
 async fn take(member: &mut dyn Subscription, count: usize) -> anyhow::Result<Vec<Delivery>> {
     let mut taken = Vec::new();
     while taken.len() < count {
-        for delivery in next(member)
-            .await
-            .with_context(|| format!("after {} of {count}", taken.len()))?
-        {
+        for delivery in next(member).await.with_context(|| format!("after {} of {count}", taken.len()))? {
             member.commit(&delivery).await?;
             taken.push(delivery);
         }

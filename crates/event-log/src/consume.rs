@@ -17,10 +17,7 @@ use crate::{Delivery, Error, Event, EventLog, Subscription};
 const ATTEMPTS: u32 = 5;
 
 /// Between attempts, at the handler and at the log alike.
-const BACKOFF: Backoff = Backoff {
-    base: Duration::from_millis(100),
-    cap: Duration::from_secs(10),
-};
+const BACKOFF: Backoff = Backoff { base: Duration::from_millis(100), cap: Duration::from_secs(10) };
 
 /// What a group of consumers does with its events.
 #[async_trait]
@@ -58,23 +55,14 @@ pub async fn consume(
     clock: Arc<dyn Clock>,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let consumer = Consumer {
-        group,
-        handler,
-        clock,
-        shutdown,
-    };
+    let consumer = Consumer { group, handler, clock, shutdown };
     let mut subscription: Option<Box<dyn Subscription>> = None;
     let mut failures = 0;
     while !consumer.shutdown.is_cancelled() {
         match consumer.turn(log.as_ref(), topics, &mut subscription).await {
             Ok(()) => failures = 0,
             Err(error) => {
-                tracing::warn!(
-                    group,
-                    error = format!("{:#}", anyhow!(error)),
-                    "events not consumed"
-                );
+                tracing::warn!(group, error = format!("{:#}", anyhow!(error)), "events not consumed");
                 consumer.pause(failures).await;
                 failures = failures.saturating_add(1);
             }
@@ -116,10 +104,7 @@ impl Consumer<'_> {
         };
         let mut applied = Applied::default();
         for delivery in &deliveries {
-            match self
-                .deliver(subscription.as_mut(), delivery, &mut applied)
-                .await?
-            {
+            match self.deliver(subscription.as_mut(), delivery, &mut applied).await? {
                 Fate::Applied => applied.add(delivery),
                 Fate::GivenUp(reason) => {
                     tracing::error!(

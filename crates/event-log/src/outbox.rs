@@ -19,10 +19,7 @@ const BATCH: usize = 100;
 const POLL: Duration = Duration::from_secs(5);
 
 /// Between attempts at a store or a log that fails.
-const BACKOFF: Backoff = Backoff {
-    base: Duration::from_millis(100),
-    cap: Duration::from_secs(10),
-};
+const BACKOFF: Backoff = Backoff { base: Duration::from_millis(100), cap: Duration::from_secs(10) };
 
 /// The events that a service has written into its own store, each in the transaction that made it true.
 #[async_trait]
@@ -93,10 +90,7 @@ pub async fn relay(
 
 /// Carries one batch; how many rows it had.
 async fn carry(outbox: &dyn Outbox, log: &dyn EventLog) -> anyhow::Result<usize> {
-    let rows = outbox
-        .unpublished(BATCH)
-        .await
-        .context("the outbox can't be read")?;
+    let rows = outbox.unpublished(BATCH).await.context("the outbox can't be read")?;
     if rows.is_empty() {
         return Ok(0);
     }
@@ -104,10 +98,7 @@ async fn carry(outbox: &dyn Outbox, log: &dyn EventLog) -> anyhow::Result<usize>
     for (topic, events) in by_topic(rows) {
         log.publish(&topic, &events).await?;
     }
-    outbox
-        .mark_published(&ids)
-        .await
-        .context("published rows can't be marked")?;
+    outbox.mark_published(&ids).await.context("published rows can't be marked")?;
     Ok(ids.len())
 }
 

@@ -52,13 +52,7 @@ impl Log {
             Sharing::Shared => LEASE,
         };
         let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
-        Ok(Self {
-            database,
-            world,
-            lease,
-            tasks,
-            closing,
-        })
+        Ok(Self { database, world, lease, tasks, closing })
     }
 
     /// All events of a topic, in order.

@@ -31,10 +31,7 @@ impl Addresses {
     /// A program that is not there.
     pub fn of(&self, program: Program) -> anyhow::Result<SocketAddr> {
         let name = program.name();
-        self.grpc
-            .get(name)
-            .copied()
-            .with_context(|| format!("the {name} server is not there"))
+        self.grpc.get(name).copied().with_context(|| format!("the {name} server is not there"))
     }
 
     /// Leaves the addresses in a data directory.
@@ -54,10 +51,7 @@ impl Addresses {
     pub fn read(data_dir: &Path) -> anyhow::Result<Self> {
         let path = file(data_dir);
         let json = fs::read(&path).with_context(|| {
-            format!(
-                "no shop was started on {} (DATA_DIR); start one with: oxcart",
-                data_dir.display()
-            )
+            format!("no shop was started on {} (DATA_DIR); start one with: oxcart", data_dir.display())
         })?;
         serde_json::from_slice(&json).with_context(|| format!("{} was not written by a shop", path.display()))
     }

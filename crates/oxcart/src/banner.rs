@@ -30,11 +30,7 @@ impl fmt::Display for Banner<'_> {
         }
         writeln!(f, "  data    {}", self.settings.data_dir.display())?;
         if let Some(token) = &self.token {
-            writeln!(
-                f,
-                "  token   {}  (user 1, admin, 24 hours)",
-                token.expose_secret()
-            )?;
+            writeln!(f, "  token   {}  (user 1, admin, 24 hours)", token.expose_secret())?;
         }
         writeln!(f, "\nTry:")?;
         writeln!(f, "  curl {url}/api/v1/products")?;
@@ -42,9 +38,6 @@ impl fmt::Display for Banner<'_> {
             f,
             "  curl -X POST {url}/api/v1/cart/items -H 'Content-Type: application/json' -d '{{\"product_id\": 1, \"quantity\": 2}}'"
         )?;
-        writeln!(
-            f,
-            "  curl -X POST {url}/api/v1/checkout -H 'Idempotency-Key: my-first-order'"
-        )
+        writeln!(f, "  curl -X POST {url}/api/v1/checkout -H 'Idempotency-Key: my-first-order'")
     }
 }

@@ -31,15 +31,15 @@ pub fn run(settings: Config) -> ExitCode {
     let log = settings.log.clone();
     match settings.command.clone() {
         None => platform::run("oxcart", &log, |shutdown| serve(settings, shutdown)),
-        Some(Command::Demo { url }) => platform::run("oxcart demo", &log, |shutdown| {
-            stoppable(demo::run(settings, url), shutdown)
-        }),
-        Some(Command::Token { user, role }) => platform::run("oxcart token", &log, |_| async move {
-            print_token(&settings, user, role)
-        }),
-        Some(Command::Audit) => platform::run("oxcart audit", &log, |shutdown| {
-            stoppable(print_audit(settings), shutdown)
-        }),
+        Some(Command::Demo { url }) => {
+            platform::run("oxcart demo", &log, |shutdown| stoppable(demo::run(settings, url), shutdown))
+        }
+        Some(Command::Token { user, role }) => {
+            platform::run("oxcart token", &log, |_| async move { print_token(&settings, user, role) })
+        }
+        Some(Command::Audit) => {
+            platform::run("oxcart audit", &log, |shutdown| stoppable(print_audit(settings), shutdown))
+        }
     }
 }
 
@@ -52,14 +52,7 @@ async fn serve(settings: Config, shutdown: CancellationToken) -> anyhow::Result<
         AuthMode::Dev => Some(token(&settings, 1, Role::Admin)?.token.into()),
         AuthMode::Jwt => None,
     };
-    print(
-        &Banner {
-            settings: &settings,
-            addresses: &addresses,
-            token,
-        }
-        .to_string(),
-    )?;
+    print(&Banner { settings: &settings, addresses: &addresses, token }.to_string())?;
     shop.serve(listeners, shutdown).await
 }
 
@@ -86,11 +79,7 @@ fn token(settings: &Config, user: i64, role: Role) -> anyhow::Result<Token> {
     let gateway = &settings.gateway;
     let keys = Keys::new(&secret, gateway.jwt_issuer.clone(), gateway.jwt_audience.clone())?;
     let user_id = UserId::try_from(user).context("--user")?;
-    Ok(keys.issue(
-        Identity { user_id, role },
-        World::real().clock.now(),
-        TOKEN_LIFETIME,
-    )?)
+    Ok(keys.issue(Identity { user_id, role }, World::real().clock.now(), TOKEN_LIFETIME)?)
 }
 
 async fn print_audit(settings: Config) -> anyhow::Result<()> {

@@ -125,14 +125,8 @@ pub enum Program {
 
 impl Program {
     /// All six, in the order of their ports.
-    pub const ALL: [Self; 6] = [
-        Self::Product,
-        Self::Cart,
-        Self::Inventory,
-        Self::Payment,
-        Self::Orders,
-        Self::Checkout,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Product, Self::Cart, Self::Inventory, Self::Payment, Self::Orders, Self::Checkout];
 
     /// The name in logs, files and variables.
     pub const fn name(self) -> &'static str {
@@ -186,10 +180,7 @@ impl Config {
             Program::Checkout => &self.databases.checkout_database_url,
             Program::Cart => &None,
         };
-        let data = Data {
-            data_dir: self.data_dir.clone(),
-            database_url: database_url.clone(),
-        };
+        let data = Data { data_dir: self.data_dir.clone(), database_url: database_url.clone() };
         data.file(program.name())
     }
 

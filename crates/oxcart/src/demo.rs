@@ -1,9 +1,6 @@
 //! `oxcart demo`: one purchase against a running shop, each step shown as it happens.
 
-#![expect(
-    clippy::indexing_slicing,
-    reason = "a member that a JSON value lacks reads as null"
-)]
+#![expect(clippy::indexing_slicing, reason = "a member that a JSON value lacks reads as null")]
 
 use std::time::Duration;
 
@@ -34,12 +31,7 @@ pub(crate) async fn run(settings: Config, url: Option<String>) -> anyhow::Result
         None => running_shop(&settings)?.url(),
     };
     let world = World::real();
-    let mut demo = Demo {
-        url,
-        client: Client::builder().timeout(TIMEOUT).build()?,
-        token: None,
-        world,
-    };
+    let mut demo = Demo { url, client: Client::builder().timeout(TIMEOUT).build()?, token: None, world };
     demo.walk().await
 }
 
@@ -67,29 +59,18 @@ impl Demo {
         // A user nobody else is: the clock's microseconds.
         let user = self.world.clock.now().micros();
         let asked = json!({ "user_id": user, "role": "user" });
-        let token = self
-            .step("A user of our own", Method::POST, "/api/v1/auth/token", |r| {
-                r.json(&asked)
-            })
-            .await?;
+        let token =
+            self.step("A user of our own", Method::POST, "/api/v1/auth/token", |r| r.json(&asked)).await?;
         self.token = token["token"].as_str().map(str::to_owned);
 
-        let before = self
-            .get("How many mice are there?", "/api/v1/inventory/2")
-            .await?;
+        let before = self.get("How many mice are there?", "/api/v1/inventory/2").await?;
         print(&format!("     {} available\n", before["available"]))?;
 
         for (product_id, quantity) in [(2, 2), (3, 1)] {
             let line = json!({ "product_id": product_id, "quantity": quantity });
             let title = format!("{quantity} of product {product_id} into the cart");
-            let cart = self
-                .step(&title, Method::POST, "/api/v1/cart/items", |r| r.json(&line))
-                .await?;
-            print(&format!(
-                "     {} items, {}\n",
-                cart["total_items"],
-                money(&cart["total"])
-            ))?;
+            let cart = self.step(&title, Method::POST, "/api/v1/cart/items", |r| r.json(&line)).await?;
+            print(&format!("     {} items, {}\n", cart["total_items"], money(&cart["total"])))?;
         }
 
         let key = format!("demo-{user}");
@@ -101,20 +82,12 @@ impl Demo {
         }
 
         let again = self
-            .step(
-                "The same request again buys nothing more",
-                Method::POST,
-                "/api/v1/checkout",
-                pay,
-            )
+            .step("The same request again buys nothing more", Method::POST, "/api/v1/checkout", pay)
             .await?;
         if again["checkout_id"] != checkout["checkout_id"] {
             bail!("the same key led to another checkout");
         }
-        print(&format!(
-            "     still checkout {}\n",
-            text(&checkout["checkout_id"])
-        ))?;
+        print(&format!("     still checkout {}\n", text(&checkout["checkout_id"])))?;
 
         let order = self.order(text(&checkout["order_id"])).await?;
         print(&format!(
@@ -125,10 +98,7 @@ impl Demo {
         ))?;
 
         let after = self.get("How many mice are left?", "/api/v1/inventory/2").await?;
-        print(&format!(
-            "     {} available, {} reserved\n",
-            after["available"], after["reserved"]
-        ))?;
+        print(&format!("     {} available, {} reserved\n", after["available"], after["reserved"]))?;
         print("\nDone. The stores agree: run oxcart audit to see it.\n")
     }
 
@@ -139,9 +109,7 @@ impl Demo {
         loop {
             let found = self.send(self.request(Method::GET, &path)).await?;
             if found.0 != StatusCode::NOT_FOUND || self.world.clock.now() >= end {
-                return self
-                    .get("The order, made from the event of the checkout", &path)
-                    .await;
+                return self.get("The order, made from the event of the checkout", &path).await;
             }
             self.world.clock.sleep(LOOK_AGAIN).await;
         }
@@ -161,15 +129,9 @@ impl Demo {
         let began = self.world.clock.now();
         let (status, body) = self.send(fill(self.request(method.clone(), path))).await?;
         let took = self.world.clock.now().since(began).as_secs_f64() * 1000.0;
-        print(&format!(
-            "\n  {title}\n     {method} {path}  {} in {took:.1} ms\n",
-            status.as_u16()
-        ))?;
+        print(&format!("\n  {title}\n     {method} {path}  {} in {took:.1} ms\n", status.as_u16()))?;
         if !status.is_success() {
-            bail!(
-                "{method} {path} was answered with {status}: {}",
-                text(&body["detail"])
-            );
+            bail!("{method} {path} was answered with {status}: {}", text(&body["detail"]));
         }
         Ok(body)
     }
@@ -183,10 +145,7 @@ impl Demo {
     }
 
     async fn send(&self, request: RequestBuilder) -> anyhow::Result<(StatusCode, Value)> {
-        let reply = request
-            .send()
-            .await
-            .with_context(|| format!("no shop answers at {}", self.url))?;
+        let reply = request.send().await.with_context(|| format!("no shop answers at {}", self.url))?;
         let status = reply.status();
         Ok((status, reply.json().await.context("the answer is no JSON")?))
     }

@@ -22,8 +22,7 @@ pub(crate) fn of(data_dir: &Path) -> anyhow::Result<SecretString> {
         Ok(mut file) => {
             // 244 random bits.
             let secret = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
-            file.write_all(secret.as_bytes())
-                .with_context(|| format!("can't write {}", path.display()))?;
+            file.write_all(secret.as_bytes()).with_context(|| format!("can't write {}", path.display()))?;
             Ok(secret.into())
         }
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {

@@ -33,10 +33,7 @@ impl Listeners {
         let http = config::bind(settings.http_address(), "HTTP_PORT").await?;
         let mut grpc = Vec::new();
         for program in Program::ALL {
-            grpc.push((
-                program,
-                config::bind(settings.grpc_address(program), "GRPC_BASE_PORT").await?,
-            ));
+            grpc.push((program, config::bind(settings.grpc_address(program), "GRPC_BASE_PORT").await?));
         }
         Ok(Self { http, grpc })
     }
@@ -50,10 +47,7 @@ impl Listeners {
             .grpc
             .iter()
             .map(|(program, listener)| Ok((program.name().to_owned(), listener.local_addr()?)));
-        Ok(Addresses {
-            http: self.http.local_addr()?,
-            grpc: grpc.collect::<anyhow::Result<_>>()?,
-        })
+        Ok(Addresses { http: self.http.local_addr()?, grpc: grpc.collect::<anyhow::Result<_>>()? })
     }
 }
 
@@ -106,9 +100,7 @@ pub async fn open(settings: &Config, listeners: &Listeners, world: World) -> any
     let products = links(Program::Product, product.grpc())?;
     let cart = cart_service::open(
         &settings.data_dir,
-        cart_service::Peers {
-            product: products.clone(),
-        },
+        cart_service::Peers { product: products.clone() },
         events.clone(),
         world.clone(),
     )
@@ -117,11 +109,8 @@ pub async fn open(settings: &Config, listeners: &Listeners, world: World) -> any
     let carts = links(Program::Cart, cart.grpc())?;
     let stock = links(Program::Inventory, inventory.grpc())?;
     let payments = links(Program::Payment, payment.grpc())?;
-    let peers = checkout_service::Peers {
-        cart: carts.clone(),
-        inventory: stock.clone(),
-        payment: payments.clone(),
-    };
+    let peers =
+        checkout_service::Peers { cart: carts.clone(), inventory: stock.clone(), payment: payments.clone() };
     let checkout =
         checkout_service::open(&settings.store(Program::Checkout)?, peers, events, world.clone()).await?;
 
@@ -132,21 +121,9 @@ pub async fn open(settings: &Config, listeners: &Listeners, world: World) -> any
         checkout: links(Program::Checkout, checkout.grpc())?,
         orders: links(Program::Orders, orders.grpc())?,
     };
-    let gateway_settings = api_gateway::Settings {
-        jwt_secret: Some(secret),
-        ..settings.gateway.clone()
-    };
+    let gateway_settings = api_gateway::Settings { jwt_secret: Some(secret), ..settings.gateway.clone() };
     let gateway = api_gateway::open(gateway_settings, settings.bind_addr, peers, world).await?;
-    Ok(Shop {
-        product,
-        cart,
-        inventory,
-        payment,
-        orders,
-        checkout,
-        gateway,
-        log,
-    })
+    Ok(Shop { product, cart, inventory, payment, orders, checkout, gateway, log })
 }
 
 impl Shop {
@@ -155,16 +132,7 @@ impl Shop {
     /// # Errors
     /// The first server or worker that fails.
     pub async fn serve(self, listeners: Listeners, shutdown: CancellationToken) -> anyhow::Result<()> {
-        let Self {
-            product,
-            cart,
-            inventory,
-            payment,
-            orders,
-            checkout,
-            gateway,
-            log,
-        } = self;
+        let Self { product, cart, inventory, payment, orders, checkout, gateway, log } = self;
         let server = |program| match program {
             Program::Product => product.grpc(),
             Program::Cart => cart.grpc(),

@@ -17,11 +17,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            failures: 5,
-            open_for: Duration::from_secs(10),
-            probes: 3,
-        }
+        Self { failures: 5, open_for: Duration::from_secs(10), probes: 3 }
     }
 }
 
@@ -77,10 +73,7 @@ pub enum Change {
 impl Breaker {
     /// A closed breaker.
     pub fn new(settings: Settings) -> Self {
-        Self {
-            settings,
-            ..Self::default()
-        }
+        Self { settings, ..Self::default() }
     }
 
     /// Leave to make a call, or `None` if it should not be made now.
@@ -88,16 +81,10 @@ impl Breaker {
         match self.state {
             State::Closed { .. } => {}
             State::Open { until } if now < until => return None,
-            State::Open { .. } => self.enter(State::HalfOpen {
-                admitted: 1,
-                succeeded: 0,
-            }),
+            State::Open { .. } => self.enter(State::HalfOpen { admitted: 1, succeeded: 0 }),
             State::HalfOpen { admitted, .. } if admitted >= self.settings.probes => return None,
             State::HalfOpen { admitted, succeeded } => {
-                self.state = State::HalfOpen {
-                    admitted: admitted + 1,
-                    succeeded,
-                };
+                self.state = State::HalfOpen { admitted: admitted + 1, succeeded };
             }
         }
         Some(Ticket { era: self.era })
@@ -110,37 +97,21 @@ impl Breaker {
         }
         let (next, change) = match (self.state, outcome) {
             (State::Closed { .. }, Outcome::Answered) => (State::Closed { failures: 0 }, None),
-            (State::Closed { failures }, Outcome::Broken) if failures + 1 < self.settings.failures => (
-                State::Closed {
-                    failures: failures + 1,
-                },
-                None,
-            ),
-            (State::Closed { .. } | State::HalfOpen { .. }, Outcome::Broken) => (
-                State::Open {
-                    until: now + self.settings.open_for,
-                },
-                Some(Change::Opened),
-            ),
+            (State::Closed { failures }, Outcome::Broken) if failures + 1 < self.settings.failures => {
+                (State::Closed { failures: failures + 1 }, None)
+            }
+            (State::Closed { .. } | State::HalfOpen { .. }, Outcome::Broken) => {
+                (State::Open { until: now + self.settings.open_for }, Some(Change::Opened))
+            }
             (State::HalfOpen { admitted, succeeded }, Outcome::Answered)
                 if succeeded + 1 < self.settings.probes =>
             {
-                (
-                    State::HalfOpen {
-                        admitted,
-                        succeeded: succeeded + 1,
-                    },
-                    None,
-                )
+                (State::HalfOpen { admitted, succeeded: succeeded + 1 }, None)
             }
             (State::HalfOpen { .. }, Outcome::Answered) => (State::default(), Some(Change::Closed)),
-            (State::HalfOpen { admitted, succeeded }, Outcome::Abandoned) => (
-                State::HalfOpen {
-                    admitted: admitted.saturating_sub(1),
-                    succeeded,
-                },
-                None,
-            ),
+            (State::HalfOpen { admitted, succeeded }, Outcome::Abandoned) => {
+                (State::HalfOpen { admitted: admitted.saturating_sub(1), succeeded }, None)
+            }
             (State::Closed { .. }, Outcome::Abandoned)
             | (State::Open { .. }, Outcome::Answered | Outcome::Broken | Outcome::Abandoned) => {
                 (self.state, None)

@@ -21,10 +21,7 @@ pub trait Clock: Send + Sync {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one place where the machine's time enters"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the one place where the machine's time enters")]
     fn now(&self) -> Timestamp {
         Timestamp::from(OffsetDateTime::now_utc())
     }

@@ -115,10 +115,7 @@ impl Data {
 impl fmt::Debug for Data {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let url = self.database_url.as_ref().map(|_| error::MASK);
-        f.debug_struct("Data")
-            .field("data_dir", &self.data_dir)
-            .field("database_url", &url)
-            .finish()
+        f.debug_struct("Data").field("data_dir", &self.data_dir).field("database_url", &url).finish()
     }
 }
 
@@ -127,23 +124,14 @@ mod tests {
     use super::*;
 
     fn data(url: Option<&str>) -> Data {
-        Data {
-            data_dir: "./data".into(),
-            database_url: url.map(Into::into),
-        }
+        Data { data_dir: "./data".into(), database_url: url.map(Into::into) }
     }
 
     #[test]
     fn a_store_is_a_file_in_the_data_directory_or_what_the_url_names() {
         assert_eq!(data(None).file("cart").unwrap(), PathBuf::from("./data/cart.db"));
-        assert_eq!(
-            data(Some("sqlite://x/y.db")).file("cart").unwrap(),
-            PathBuf::from("x/y.db")
-        );
-        assert_eq!(
-            data(Some("sqlite:///var/y.db")).file("cart").unwrap(),
-            PathBuf::from("/var/y.db")
-        );
+        assert_eq!(data(Some("sqlite://x/y.db")).file("cart").unwrap(), PathBuf::from("x/y.db"));
+        assert_eq!(data(Some("sqlite:///var/y.db")).file("cart").unwrap(), PathBuf::from("/var/y.db"));
     }
 
     #[test]
@@ -151,18 +139,12 @@ mod tests {
         let cases = [
             ("postgres://u:secret@h/db", "scheme postgres:// is not supported"),
             ("sqlite://", "it names no file"),
-            (
-                "sqlite://x.db?mode=ro",
-                "options after the path are not understood",
-            ),
+            ("sqlite://x.db?mode=ro", "options after the path are not understood"),
             ("secret", "it has no scheme"),
         ];
         for (url, cause) in cases {
             let error = data(Some(url)).file("cart").unwrap_err().to_string();
-            assert_eq!(
-                error,
-                format!("DATABASE_URL=*** can't be used: {cause}; wanted: sqlite://PATH")
-            );
+            assert_eq!(error, format!("DATABASE_URL=*** can't be used: {cause}; wanted: sqlite://PATH"));
             assert!(!format!("{:?}", data(Some(url))).contains("secret"));
         }
     }
@@ -179,16 +161,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_taken_port_is_named_with_the_setting_to_change() {
-        let free = Listen {
-            bind_addr: [127, 0, 0, 1].into(),
-            grpc_port: 0,
-        };
+        let free = Listen { bind_addr: [127, 0, 0, 1].into(), grpc_port: 0 };
         let taken = free.bind().await.unwrap().local_addr().unwrap();
         let holder = bind(taken, "GRPC_PORT").await.unwrap();
-        let second = Listen {
-            grpc_port: taken.port(),
-            ..free
-        };
+        let second = Listen { grpc_port: taken.port(), ..free };
         let error = format!("{:#}", second.bind().await.unwrap_err());
         let start =
             format!("can't listen on {taken}, choose another GRPC_PORT or BIND_ADDR: Address already in use");

@@ -53,35 +53,22 @@ impl Context {
     /// of its own; what is missing or malformed is made anew. The deadline is the sooner of `grpc-timeout` and
     /// `limit`; a malformed timeout counts as none.
     pub fn arriving(headers: &HeaderMap, ids: &dyn Ids, limit: Duration) -> Self {
-        let request_id = match headers
-            .get(REQUEST_ID)
-            .and_then(|value| acceptable(value.as_bytes()))
-        {
+        let request_id = match headers.get(REQUEST_ID).and_then(|value| acceptable(value.as_bytes())) {
             Some(text) => Arc::from(text),
             None => Arc::from(ids.next().to_string()),
         };
-        let trace = match headers
-            .get(TRACEPARENT)
-            .and_then(|value| Trace::parse(value.as_bytes()))
-        {
+        let trace = match headers.get(TRACEPARENT).and_then(|value| Trace::parse(value.as_bytes())) {
             Some(parent) => parent.child(ids.next()),
             None => Trace::begin(ids.next()),
         };
         let budget = grpc_timeout(headers).map_or(limit, |timeout| timeout.min(limit));
-        Self {
-            request_id,
-            trace,
-            deadline: Instant::now() + budget,
-        }
+        Self { request_id, trace, deadline: Instant::now() + budget }
     }
 
     /// The same call with no more than `budget` left.
     #[must_use]
     pub fn within(&self, budget: Duration) -> Self {
-        Self {
-            deadline: self.deadline.min(Instant::now() + budget),
-            ..self.clone()
-        }
+        Self { deadline: self.deadline.min(Instant::now() + budget), ..self.clone() }
     }
 
     /// An outgoing request that carries this context: what is left of the deadline as `grpc-timeout`, the request
@@ -89,10 +76,7 @@ impl Context {
     pub fn request<M>(&self, message: M) -> tonic::Request<M> {
         let mut request = tonic::Request::new(message);
         request.set_timeout(self.remaining());
-        for (key, value) in [
-            (REQUEST_ID, self.request_id()),
-            (TRACEPARENT, &self.traceparent()),
-        ] {
+        for (key, value) in [(REQUEST_ID, self.request_id()), (TRACEPARENT, &self.traceparent())] {
             if let Ok(value) = MetadataValue::try_from(value) {
                 request.metadata_mut().insert(key, value);
             }
@@ -136,12 +120,7 @@ mod tests {
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
         pairs
             .iter()
-            .map(|(k, v)| {
-                (
-                    (*k).parse().unwrap(),
-                    HeaderValue::from_bytes(v.as_bytes()).unwrap(),
-                )
-            })
+            .map(|(k, v)| ((*k).parse().unwrap(), HeaderValue::from_bytes(v.as_bytes()).unwrap()))
             .collect()
     }
 
@@ -159,9 +138,7 @@ mod tests {
         for replaced in ["", "two words", "tab\there", "näme", too_long.as_str()] {
             let made = arriving(&[(REQUEST_ID, replaced)]);
             assert_eq!(
-                uuid::Uuid::parse_str(made.request_id())
-                    .unwrap()
-                    .get_version_num(),
+                uuid::Uuid::parse_str(made.request_id()).unwrap().get_version_num(),
                 7,
                 "{replaced:?}"
             );
@@ -175,10 +152,7 @@ mod tests {
         assert_eq!(&made[..36], &parent[..36], "same trace");
         assert_ne!(&made[36..52], &parent[36..52], "own span");
         assert_eq!(&made[52..], "-01");
-        assert_ne!(
-            &arriving(&[(TRACEPARENT, "00-zz-1-01")]).traceparent()[3..35],
-            &parent[3..35]
-        );
+        assert_ne!(&arriving(&[(TRACEPARENT, "00-zz-1-01")]).traceparent()[3..35], &parent[3..35]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -187,14 +161,8 @@ mod tests {
             let left = arriving(&[("grpc-timeout", timeout)]).remaining();
             assert_eq!(left, Duration::from_secs(expected), "{timeout:?}");
         }
-        assert_eq!(
-            arriving(&[]).within(Duration::from_secs(2)).remaining(),
-            Duration::from_secs(2)
-        );
-        assert_eq!(
-            arriving(&[]).within(Duration::from_secs(90)).remaining(),
-            DEFAULT_BUDGET
-        );
+        assert_eq!(arriving(&[]).within(Duration::from_secs(2)).remaining(), Duration::from_secs(2));
+        assert_eq!(arriving(&[]).within(Duration::from_secs(90)).remaining(), DEFAULT_BUDGET);
     }
 
     #[tokio::test(start_paused = true)]

@@ -37,13 +37,7 @@ const MAX_CALLS: usize = 512;
 
 /// Begins a server; `name` is the program's in log lines, `ids` makes request ids and spans.
 pub fn server(name: &'static str, ids: Arc<dyn Ids>) -> Builder {
-    Builder {
-        name,
-        ids,
-        routes: Routes::default(),
-        services: Vec::new(),
-        max_calls: MAX_CALLS,
-    }
+    Builder { name, ids, routes: Routes::default(), services: Vec::new(), max_calls: MAX_CALLS }
 }
 
 /// A server in the making.
@@ -58,10 +52,7 @@ pub struct Builder {
 impl Builder {
     /// Adds a generated service: `XxxServer::new(api)`.
     #[must_use]
-    #[expect(
-        clippy::should_implement_trait,
-        reason = "nobody takes a server in the making for a number"
-    )]
+    #[expect(clippy::should_implement_trait, reason = "nobody takes a server in the making for a number")]
     pub fn add<S>(mut self, service: S) -> Self
     where
         S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
@@ -93,12 +84,8 @@ impl Builder {
                 |reflection, name| reflection.with_service_name(*name),
             )
         };
-        let v1 = reflection()
-            .build_v1()
-            .expect("a descriptor set made at build time is valid");
-        let v1alpha = reflection()
-            .build_v1alpha()
-            .expect("a descriptor set made at build time is valid");
+        let v1 = reflection().build_v1().expect("a descriptor set made at build time is valid");
+        let v1alpha = reflection().build_v1alpha().expect("a descriptor set made at build time is valid");
         self.routes = self.routes.add_service(v1).add_service(v1alpha);
         self
     }
@@ -114,15 +101,7 @@ impl Builder {
         let health = Health::new();
         let routes = self.routes.add_service(health.server(self.services)).prepare();
         let places = Arc::new(Semaphore::new(self.max_calls));
-        Server {
-            routes,
-            shared: Arc::new(Shared {
-                name: self.name,
-                ids: self.ids,
-                places,
-                health,
-            }),
-        }
+        Server { routes, shared: Arc::new(Shared { name: self.name, ids: self.ids, places, health }) }
     }
 }
 
@@ -174,8 +153,6 @@ where
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server")
-            .field("name", &self.shared.name)
-            .finish_non_exhaustive()
+        f.debug_struct("Server").field("name", &self.shared.name).finish_non_exhaustive()
     }
 }

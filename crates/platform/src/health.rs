@@ -33,10 +33,7 @@ pub struct Health {
 
 impl Health {
     pub(crate) fn new() -> Self {
-        Self {
-            serving: watch::Sender::new(true),
-            stopping: CancellationToken::new(),
-        }
+        Self { serving: watch::Sender::new(true), stopping: CancellationToken::new() }
     }
 
     /// Says whether the server is ready, under each of its service names and the empty one.
@@ -65,10 +62,7 @@ impl Health {
 
     /// The service that tells it, for services of these names.
     pub(crate) fn server(&self, services: Vec<&'static str>) -> HealthServer<impl health_server::Health> {
-        HealthServer::new(Answers {
-            health: self.clone(),
-            services,
-        })
+        HealthServer::new(Answers { health: self.clone(), services })
     }
 }
 
@@ -135,31 +129,21 @@ impl health_server::Health for Answers {
     ) -> Result<Response<Self::WatchStream>, Status> {
         let known = self.knows(&request.get_ref().service);
         let statuses = if known {
-            WatchStream::new(self.health.serving.subscribe())
-                .map(status)
-                .boxed()
+            WatchStream::new(self.health.serving.subscribe()).map(status).boxed()
         } else {
             // The protocol wants it said and the stream kept open.
-            stream::iter([ServingStatus::ServiceUnknown])
-                .chain(stream::pending())
-                .boxed()
+            stream::iter([ServingStatus::ServiceUnknown]).chain(stream::pending()).boxed()
         };
         Ok(Response::new(statuses.map(|status| Ok(answer(status))).boxed()))
     }
 }
 
 fn status(serving: bool) -> ServingStatus {
-    if serving {
-        ServingStatus::Serving
-    } else {
-        ServingStatus::NotServing
-    }
+    if serving { ServingStatus::Serving } else { ServingStatus::NotServing }
 }
 
 fn answer(status: ServingStatus) -> HealthCheckResponse {
-    HealthCheckResponse {
-        status: status.into(),
-    }
+    HealthCheckResponse { status: status.into() }
 }
 
 #[cfg(test)]

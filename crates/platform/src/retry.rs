@@ -16,11 +16,7 @@ impl Backoff {
     /// more than `cap`.
     pub fn delay(&self, attempt: u32, random: f64) -> Duration {
         let doubled = self.base.saturating_mul(2u32.saturating_pow(attempt));
-        let random = if random.is_nan() {
-            1.0
-        } else {
-            random.clamp(0.0, 1.0)
-        };
+        let random = if random.is_nan() { 1.0 } else { random.clamp(0.0, 1.0) };
         doubled.min(self.cap).mul_f64(random)
     }
 }
@@ -31,16 +27,11 @@ mod tests {
 
     use super::*;
 
-    const BACKOFF: Backoff = Backoff {
-        base: Duration::from_millis(100),
-        cap: Duration::from_secs(10),
-    };
+    const BACKOFF: Backoff = Backoff { base: Duration::from_millis(100), cap: Duration::from_secs(10) };
 
     #[test]
     fn doubles_up_to_the_cap() {
-        let longest: Vec<u128> = (0..9)
-            .map(|attempt| BACKOFF.delay(attempt, 1.0).as_millis())
-            .collect();
+        let longest: Vec<u128> = (0..9).map(|attempt| BACKOFF.delay(attempt, 1.0).as_millis()).collect();
         assert_eq!(longest, [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
         assert_eq!(BACKOFF.delay(2, 0.5), Duration::from_millis(200));
         assert_eq!(BACKOFF.delay(2, 0.0), Duration::ZERO);

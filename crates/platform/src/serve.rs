@@ -87,9 +87,7 @@ mod tests {
             Ok(())
         };
         let work = async |_| anyhow::bail!("disk full");
-        let error = drain_then_stop(serving, work, shutdown.clone())
-            .await
-            .unwrap_err();
+        let error = drain_then_stop(serving, work, shutdown.clone()).await.unwrap_err();
         assert_eq!(error.to_string(), "disk full");
     }
 }

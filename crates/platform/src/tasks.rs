@@ -20,10 +20,7 @@ pub struct Tasks {
 impl Tasks {
     /// No workers yet. Cancelling `shutdown` tells them to end; a worker that fails cancels it.
     pub fn new(shutdown: CancellationToken) -> Self {
-        Self {
-            shutdown,
-            running: JoinSet::new(),
-        }
+        Self { shutdown, running: JoinSet::new() }
     }
 
     /// Starts a worker. It must end soon after the token is cancelled; it may end before.
@@ -101,10 +98,7 @@ mod tests {
         let mut tasks = Tasks::new(token.clone());
         tasks.spawn("obedient", obedient(token.clone()));
         tasks.spawn("relay", async { panic!("broken promise") });
-        assert_eq!(
-            tasks.join().await.unwrap_err().to_string(),
-            "worker relay panicked"
-        );
+        assert_eq!(tasks.join().await.unwrap_err().to_string(), "worker relay panicked");
     }
 
     #[tokio::test]

@@ -13,11 +13,7 @@ use crate::config::{Log, LogFormat};
 /// Sends the log lines of this process to stderr, panics included. Once a process; a second call changes nothing.
 pub(crate) fn start(log: &Log) {
     let terminal = stderr().is_terminal();
-    let by_default = if terminal {
-        LogFormat::Pretty
-    } else {
-        LogFormat::Json
-    };
+    let by_default = if terminal { LogFormat::Pretty } else { LogFormat::Json };
     let lines = fmt::layer().with_writer(stderr);
     let lines = match log.log_format.unwrap_or(by_default) {
         LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),

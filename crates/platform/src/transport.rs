@@ -89,21 +89,13 @@ impl Transport {
         if destinations.is_empty() {
             return Err(Error::NoAddress { peer });
         }
-        Ok(Self {
-            peer,
-            destinations: destinations.into(),
-            turn: Arc::default(),
-        })
+        Ok(Self { peer, destinations: destinations.into(), turn: Arc::default() })
     }
 
     /// To a server in this process.
     pub fn in_process(peer: &'static str, server: &grpc::Server) -> Self {
         let here = Destination::new("in process", Route::InProcess(server.clone()));
-        Self {
-            peer,
-            destinations: Arc::new([here]),
-            turn: Arc::default(),
-        }
+        Self { peer, destinations: Arc::new([here]), turn: Arc::default() }
     }
 
     /// The destination whose turn it is, leaving out those whose breaker is open.
@@ -112,9 +104,7 @@ impl Transport {
         let first = self.turn.fetch_add(1, Ordering::Relaxed) % count;
         let mut in_turn = self.destinations.iter().cycle().skip(first).take(count);
         if is_health(path) {
-            in_turn
-                .next()
-                .map(|destination| Attempt::unguarded(self.peer, destination.clone()))
+            in_turn.next().map(|destination| Attempt::unguarded(self.peer, destination.clone()))
         } else {
             in_turn.find_map(|destination| Attempt::begin(self.peer, destination))
         }
@@ -123,22 +113,13 @@ impl Transport {
 
 impl Destination {
     fn new(name: &str, route: Route) -> Arc<Self> {
-        Arc::new(Self {
-            name: name.to_owned(),
-            route,
-            breaker: Mutex::default(),
-        })
+        Arc::new(Self { name: name.to_owned(), route, breaker: Mutex::default() })
     }
 }
 
 fn channel(peer: &'static str, address: &str) -> Result<Channel, Error> {
-    let bad = || Error::BadAddress {
-        peer,
-        address: address.to_owned(),
-    };
-    let uri: Uri = format!("http://{}", address.trim_start_matches("http://"))
-        .parse()
-        .map_err(|_| bad())?;
+    let bad = || Error::BadAddress { peer, address: address.to_owned() };
+    let uri: Uri = format!("http://{}", address.trim_start_matches("http://")).parse().map_err(|_| bad())?;
     if uri.port_u16().is_none() || uri.path() != "/" || uri.query().is_some() {
         return Err(bad());
     }
@@ -169,11 +150,7 @@ impl Service<Request<Body>> for Transport {
         let deadline = timeout.map(|timeout| Instant::now() + timeout);
         match self.next(request.uri().path()) {
             Some(attempt) => attempt.send(request, deadline).boxed(),
-            None => ready(Err(Status::unavailable(format!(
-                "{} is not available",
-                self.peer
-            ))))
-            .boxed(),
+            None => ready(Err(Status::unavailable(format!("{} is not available", self.peer)))).boxed(),
         }
     }
 }
@@ -181,10 +158,7 @@ impl Service<Request<Body>> for Transport {
 impl fmt::Debug for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = self.destinations.iter().map(|destination| &destination.name);
-        f.debug_struct("Transport")
-            .field("peer", &self.peer)
-            .field("to", &names.collect::<Vec<_>>())
-            .finish()
+        f.debug_struct("Transport").field("peer", &self.peer).field("to", &names.collect::<Vec<_>>()).finish()
     }
 }
 
@@ -199,10 +173,7 @@ mod tests {
         }
         let bad = Transport::connect("cart", "localhost").unwrap_err().to_string();
         let wanted = "wanted: host:port, several separated by commas";
-        assert_eq!(
-            bad,
-            format!("address \"localhost\" of cart can't be used; {wanted}")
-        );
+        assert_eq!(bad, format!("address \"localhost\" of cart can't be used; {wanted}"));
         let none = Transport::connect("cart", " , ").unwrap_err().to_string();
         assert_eq!(none, format!("no address of cart is given; {wanted}"));
         assert!(Transport::connect("cart", "localhost:50051/path").is_err());

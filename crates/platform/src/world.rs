@@ -17,9 +17,6 @@ pub struct World {
 impl World {
     /// The system's clock and random ids.
     pub fn real() -> Self {
-        Self {
-            clock: Arc::new(SystemClock),
-            ids: Arc::new(RandomIds),
-        }
+        Self { clock: Arc::new(SystemClock), ids: Arc::new(RandomIds) }
     }
 }

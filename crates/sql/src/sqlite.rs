@@ -72,15 +72,7 @@ impl Database {
         let readers = open::readers(path);
         let path = path.to_owned();
         Ok(Self {
-            inner: Arc::new(Inner {
-                path,
-                sharing,
-                jobs: Some(jobs),
-                readers,
-                revision,
-                closing,
-                tasks,
-            }),
+            inner: Arc::new(Inner { path, sharing, jobs: Some(jobs), readers, revision, closing, tasks }),
         })
     }
 
@@ -97,17 +89,7 @@ impl Database {
         tasks.close();
         let path = path.to_owned();
         let sharing = Sharing::Shared;
-        Ok(Self {
-            inner: Arc::new(Inner {
-                path,
-                sharing,
-                jobs: None,
-                readers,
-                revision,
-                closing,
-                tasks,
-            }),
-        })
+        Ok(Self { inner: Arc::new(Inner { path, sharing, jobs: None, readers, revision, closing, tasks }) })
     }
 
     /// Runs `work` in a transaction and answers once that is durable. What `work` returns as an error undoes
@@ -130,12 +112,8 @@ impl Database {
         };
         let (caller, answer) = oneshot::channel();
         let job: Box<dyn Job> = Box::new(Pending::new(work, caller));
-        jobs.send(job)
-            .await
-            .map_err(|_| Error::unavailable("the file has been closed"))?;
-        answer
-            .await
-            .unwrap_or_else(|_| Err(Error::unknown("the writer ended before it answered").into()))
+        jobs.send(job).await.map_err(|_| Error::unavailable("the file has been closed"))?;
+        answer.await.unwrap_or_else(|_| Err(Error::unknown("the writer ended before it answered").into()))
     }
 
     /// A connection that can only read. It sees every write that was answered before, and waits up to 5 s
@@ -202,10 +180,7 @@ impl Changes {
     /// # Errors
     /// [`Error::Unavailable`] once the file has been closed, and where it was opened for reading only.
     pub async fn changed(&mut self) -> Result<(), Error> {
-        self.0
-            .changed()
-            .await
-            .map_err(|_| Error::unavailable("the file has been closed"))
+        self.0.changed().await.map_err(|_| Error::unavailable("the file has been closed"))
     }
 
     /// Forgets the commits so far: call it before looking, so that only what comes after the look wakes.

@@ -62,10 +62,7 @@ mod tests {
             looks += 1;
             (looks == 3).then_some(looks)
         };
-        assert_eq!(
-            eventually("the third look", Duration::from_secs(5), third).await,
-            3
-        );
+        assert_eq!(eventually("the third look", Duration::from_secs(5), third).await, 3);
         eventually("the truth", Duration::ZERO, async || true).await;
     }
 

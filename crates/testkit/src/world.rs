@@ -19,10 +19,7 @@ const BEGINNING: i64 = 1_763_842_530_000_000;
 /// A world with a clock that stands still and ids that count, and the clock to move it.
 pub fn world() -> (World, ManualClock) {
     let clock = ManualClock::at(Timestamp::from_micros(BEGINNING));
-    let world = World {
-        clock: Arc::new(clock.clone()),
-        ids: Arc::new(CountingIds::default()),
-    };
+    let world = World { clock: Arc::new(clock.clone()), ids: Arc::new(CountingIds::default()) };
     (world, clock)
 }
 
@@ -35,9 +32,7 @@ pub struct ManualClock {
 impl ManualClock {
     /// A clock that stands at `moment`.
     pub fn at(moment: Timestamp) -> Self {
-        Self {
-            now: watch::Sender::new(moment),
-        }
+        Self { now: watch::Sender::new(moment) }
     }
 
     /// Moves on, and wakes whoever slept until then.
@@ -95,10 +90,7 @@ mod tests {
     fn ids_are_the_same_in_every_run_and_sort_by_age() {
         let (one, other) = (CountingIds::default(), CountingIds::default());
         let ids: Vec<Uuid> = (0..1000).map(|_| one.next()).collect();
-        assert!(
-            ids.iter()
-                .all(|id| id.get_version_num() == 7 && *id == other.next())
-        );
+        assert!(ids.iter().all(|id| id.get_version_num() == 7 && *id == other.next()));
         assert!(ids.is_sorted() && ids[0] != ids[1]);
     }
 

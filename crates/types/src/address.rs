@@ -62,10 +62,7 @@ impl TryFrom<AddressParts> for Address {
                 || text.chars().count() > Self::MAX_PART
                 || text.chars().any(char::is_control)
             {
-                return Err(InvalidAddress {
-                    field,
-                    message: "must be 1 to 200 printable characters",
-                });
+                return Err(InvalidAddress { field, message: "must be 1 to 200 printable characters" });
             }
         }
         if parts.country.len() != 2 || !parts.country.bytes().all(|b| b.is_ascii_uppercase()) {

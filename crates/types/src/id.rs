@@ -134,12 +134,7 @@ mod tests {
         let text = "01890a5d-ac96-774b-bcce-b302099a8057";
         let id: CheckoutId = text.parse().unwrap();
         assert_eq!(id.to_string(), text);
-        for bad in [
-            "",
-            "1",
-            "01890a5dac96774bbcceb302099a8057",
-            "{01890a5d-ac96-774b-bcce-b302099a8057}",
-        ] {
+        for bad in ["", "1", "01890a5dac96774bbcceb302099a8057", "{01890a5d-ac96-774b-bcce-b302099a8057}"] {
             assert!(bad.parse::<CheckoutId>().is_err(), "{bad}");
         }
     }

@@ -30,9 +30,7 @@ impl FromStr for Currency {
     type Err = InvalidMoney;
 
     fn from_str(code: &str) -> Result<Self, InvalidMoney> {
-        iso_currency::Currency::from_code(code)
-            .map(Self)
-            .ok_or(InvalidMoney::Currency)
+        iso_currency::Currency::from_code(code).map(Self).ok_or(InvalidMoney::Currency)
     }
 }
 
@@ -108,11 +106,7 @@ impl Money {
             return Err(InvalidMoney::Amount);
         }
         let too_long = |_| {
-            if digits.matches('.').count() > 1 {
-                InvalidMoney::Amount
-            } else {
-                InvalidMoney::Overflow
-            }
+            if digits.matches('.').count() > 1 { InvalidMoney::Amount } else { InvalidMoney::Overflow }
         };
         let value = Decimal::from_str_exact(amount).map_err(too_long)?.normalize();
         if value.scale() > currency.exponent() {
@@ -136,10 +130,7 @@ impl Money {
         if self.currency != other.currency {
             return Err(InvalidMoney::CurrencyMismatch);
         }
-        let minor = self
-            .minor
-            .checked_add(other.minor)
-            .ok_or(InvalidMoney::Overflow)?;
+        let minor = self.minor.checked_add(other.minor).ok_or(InvalidMoney::Overflow)?;
         Ok(Self::new(minor, self.currency))
     }
 
@@ -174,10 +165,7 @@ impl TryFrom<MoneyText> for Money {
 
 impl From<Money> for MoneyText {
     fn from(money: Money) -> Self {
-        Self {
-            amount: money.amount(),
-            currency: money.currency.code().to_owned(),
-        }
+        Self { amount: money.amount(), currency: money.currency.code().to_owned() }
     }
 }
 
@@ -193,19 +181,10 @@ mod tests {
 
     #[test]
     fn reads_exact_decimals() {
-        for (text, minor) in [
-            ("1299.99", 129_999),
-            ("0.1", 10),
-            ("7", 700),
-            ("1.10", 110),
-            ("1.000", 100),
-            ("-0.01", -1),
-        ] {
-            assert_eq!(
-                Money::parse(text, Currency::USD),
-                Ok(Money::new(minor, Currency::USD)),
-                "{text}"
-            );
+        for (text, minor) in
+            [("1299.99", 129_999), ("0.1", 10), ("7", 700), ("1.10", 110), ("1.000", 100), ("-0.01", -1)]
+        {
+            assert_eq!(Money::parse(text, Currency::USD), Ok(Money::new(minor, Currency::USD)), "{text}");
         }
         assert_eq!(Money::parse("7", yen()), Ok(Money::new(7, yen())));
     }
@@ -250,15 +229,9 @@ mod tests {
     #[test]
     fn arithmetic_never_wraps() {
         let most = Money::new(i64::MAX, Currency::USD);
-        assert_eq!(
-            most.checked_add(Money::new(1, Currency::USD)),
-            Err(InvalidMoney::Overflow)
-        );
+        assert_eq!(most.checked_add(Money::new(1, Currency::USD)), Err(InvalidMoney::Overflow));
         assert_eq!(most.checked_mul(2), Err(InvalidMoney::Overflow));
-        assert_eq!(
-            most.checked_add(Money::zero(yen())),
-            Err(InvalidMoney::CurrencyMismatch)
-        );
+        assert_eq!(most.checked_add(Money::zero(yen())), Err(InvalidMoney::CurrencyMismatch));
     }
 
     proptest! {

@@ -72,9 +72,7 @@ impl PageToken {
             return Err(InvalidPage::Token);
         }
         let json = URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidPage::Token)?;
-        serde_json::from_slice(&json)
-            .map(Some)
-            .map_err(|_| InvalidPage::Token)
+        serde_json::from_slice(&json).map(Some).map_err(|_| InvalidPage::Token)
     }
 
     /// The text for the client.
@@ -102,11 +100,7 @@ mod tests {
         assert_eq!(PageToken::open(&token), Ok(Some((7, "name".to_owned()))));
         assert_eq!(PageToken::open::<(i64, String)>(""), Ok(None));
         for bad in ["!", "e30", &"a".repeat(4096)] {
-            assert_eq!(
-                PageToken::open::<(i64, String)>(bad),
-                Err(InvalidPage::Token),
-                "{bad}"
-            );
+            assert_eq!(PageToken::open::<(i64, String)>(bad), Err(InvalidPage::Token), "{bad}");
         }
     }
 }

@@ -33,11 +33,7 @@ impl TryFrom<i64> for Quantity {
     type Error = InvalidQuantity;
 
     fn try_from(value: i64) -> Result<Self, InvalidQuantity> {
-        if (1..=Self::MAX).contains(&value) {
-            Ok(Self(value))
-        } else {
-            Err(InvalidQuantity)
-        }
+        if (1..=Self::MAX).contains(&value) { Ok(Self(value)) } else { Err(InvalidQuantity) }
     }
 }
 

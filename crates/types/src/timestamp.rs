@@ -31,18 +31,12 @@ impl Timestamp {
 
     /// Later by so much.
     pub fn after(self, duration: Duration) -> Self {
-        Self::from_micros(
-            self.0
-                .saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)),
-        )
+        Self::from_micros(self.0.saturating_add(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
     }
 
     /// Earlier by so much.
     pub fn before(self, duration: Duration) -> Self {
-        Self::from_micros(
-            self.0
-                .saturating_sub(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)),
-        )
+        Self::from_micros(self.0.saturating_sub(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)))
     }
 
     /// The time from `earlier` to this moment, zero if that is not earlier.
@@ -76,9 +70,7 @@ impl Serialize for Timestamp {
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        OffsetDateTime::parse(&text, &Rfc3339)
-            .map(Self::from)
-            .map_err(de::Error::custom)
+        OffsetDateTime::parse(&text, &Rfc3339).map(Self::from).map_err(de::Error::custom)
     }
 }
 
@@ -100,9 +92,6 @@ mod tests {
         for micros in [i64::MIN, i64::MAX] {
             assert!(!Timestamp::from_micros(micros).to_string().is_empty());
         }
-        assert_eq!(
-            Timestamp::from_micros(0).since(Timestamp::from_micros(1)),
-            Duration::ZERO
-        );
+        assert_eq!(Timestamp::from_micros(0).since(Timestamp::from_micros(1)), Duration::ZERO);
     }
 }

@@ -14,10 +14,7 @@ const MAX_LINES: usize = 100;
 /// The lines of a Reserve: 1 to 100, summed by product.
 pub(super) fn lines(wire: &[pb::Line]) -> Result<Lines, Invalid> {
     if !(1..=MAX_LINES).contains(&wire.len()) {
-        return Err(Invalid::new(
-            "lines",
-            format!("must be between 1 and {MAX_LINES} lines"),
-        ));
+        return Err(Invalid::new("lines", format!("must be between 1 and {MAX_LINES} lines")));
     }
     let mut lines = Lines::default();
     for (index, line) in wire.iter().enumerate() {
@@ -61,21 +58,13 @@ impl TryFrom<pb::ListMovementsRequest> for Page {
             Some((_, movement)) => Some(movement),
             None => None,
         };
-        Ok(Self {
-            product_id,
-            size,
-            before,
-        })
+        Ok(Self { product_id, size, before })
     }
 }
 
 impl From<Stock> for pb::Stock {
     fn from(stock: Stock) -> Self {
-        Self {
-            product_id: stock.product_id.get(),
-            available: stock.available,
-            reserved: stock.held,
-        }
+        Self { product_id: stock.product_id.get(), available: stock.available, reserved: stock.held }
     }
 }
 
@@ -116,10 +105,7 @@ impl From<Movement> for pb::Movement {
             product_id: movement.product_id.get(),
             kind: kind.into(),
             quantity: movement.quantity,
-            reservation_id: movement
-                .reservation_id
-                .map(|id| id.to_string())
-                .unwrap_or_default(),
+            reservation_id: movement.reservation_id.map(|id| id.to_string()).unwrap_or_default(),
             at: Some(convert::timestamp(movement.at)),
         }
     }

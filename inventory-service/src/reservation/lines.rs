@@ -23,9 +23,7 @@ impl Lines {
 
     /// Each product once, ascending.
     pub fn iter(&self) -> impl Iterator<Item = (ProductId, Quantity)> {
-        self.0
-            .iter()
-            .map(|(&product_id, &quantity)| (product_id, quantity))
+        self.0.iter().map(|(&product_id, &quantity)| (product_id, quantity))
     }
 
     /// How many products.
@@ -63,10 +61,7 @@ mod tests {
         for (product_id, quantity) in [(two, 1), (one, 4), (two, 2)] {
             lines.add(product_id, units(quantity)).unwrap();
         }
-        assert_eq!(
-            lines.iter().collect::<Vec<_>>(),
-            [(one, units(4)), (two, units(3))]
-        );
+        assert_eq!(lines.iter().collect::<Vec<_>>(), [(one, units(4)), (two, units(3))]);
         assert_eq!(lines.lacking(&[(one, 4), (two, 2)].into()), [two]);
         assert_eq!(lines.lacking(&[(two, 3)].into()), [one]);
     }
@@ -77,9 +72,6 @@ mod tests {
         let product_id = ProductId::try_from(1).unwrap();
         lines.add(product_id, units(Quantity::MAX)).unwrap();
         assert_eq!(lines.add(product_id, units(1)), Err(InvalidQuantity));
-        assert_eq!(
-            lines.iter().collect::<Vec<_>>(),
-            [(product_id, units(Quantity::MAX))]
-        );
+        assert_eq!(lines.iter().collect::<Vec<_>>(), [(product_id, units(Quantity::MAX))]);
     }
 }

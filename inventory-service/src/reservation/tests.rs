@@ -13,8 +13,7 @@ fn product(id: i64) -> ProductId {
 fn lines(lines: &[(i64, i64)]) -> Lines {
     let mut sum = Lines::default();
     for &(id, quantity) in lines {
-        sum.add(product(id), Quantity::try_from(quantity).unwrap())
-            .unwrap();
+        sum.add(product(id), Quantity::try_from(quantity).unwrap()).unwrap();
     }
     sum
 }
@@ -29,9 +28,7 @@ fn now() -> Timestamp {
 }
 
 fn held() -> State {
-    State::Held {
-        until: now().after(HOLD),
-    }
+    State::Held { until: now().after(HOLD) }
 }
 
 fn overdue() -> State {
@@ -43,25 +40,15 @@ fn expired() -> State {
 }
 
 fn rejected() -> State {
-    State::Rejected {
-        lacking: vec![product(2)],
-    }
+    State::Rejected { lacking: vec![product(2)] }
 }
 
 fn reservation(state: State) -> Reservation {
-    Reservation {
-        id: ID,
-        lines: wanted(),
-        state,
-    }
+    Reservation { id: ID, lines: wanted(), state }
 }
 
 fn tombstone() -> Reservation {
-    Reservation {
-        id: ID,
-        lines: Lines::default(),
-        state: State::Released,
-    }
+    Reservation { id: ID, lines: Lines::default(), state: State::Released }
 }
 
 fn plenty() -> Available {
@@ -89,10 +76,7 @@ fn answers(reply: Reply) -> Settled {
 
 /// The command changes the state, which is the answer.
 fn becomes(from: Option<State>, to: Reservation, movements: &'static [Kind]) -> Settled {
-    Settled {
-        reply: Ok(to.clone()),
-        write: Some(Transition { from, to, movements }),
-    }
+    Settled { reply: Ok(to.clone()), write: Some(Transition { from, to, movements }) }
 }
 
 fn short() -> Refusal {
@@ -108,18 +92,10 @@ fn reserve() {
         "a hold ends 5 minutes from now"
     );
     let refused = Settled {
-        write: Some(Transition {
-            from: None,
-            to: reservation(rejected()),
-            movements: &[],
-        }),
+        write: Some(Transition { from: None, to: reservation(rejected()), movements: &[] }),
         reply: Err(short()),
     };
-    assert_eq!(
-        settle(None, reserve(), &too_little()),
-        refused,
-        "the refusal is stored"
-    );
+    assert_eq!(settle(None, reserve(), &too_little()), refused, "the refusal is stored");
 
     for available in [plenty(), too_little()] {
         for (existing, reply) in [
@@ -131,43 +107,21 @@ fn reserve() {
             (tombstone(), Err(Refusal::Released)),
             (reservation(rejected()), Err(short())),
         ] {
-            assert_eq!(
-                settle(Some(existing.clone()), reserve(), &available),
-                answers(reply),
-                "{existing:?}"
-            );
+            assert_eq!(settle(Some(existing.clone()), reserve(), &available), answers(reply), "{existing:?}");
         }
     }
 }
 
 #[test]
 fn reserve_of_other_lines() {
-    for other in [
-        lines(&[(1, 2)]),
-        lines(&[(1, 2), (2, 4)]),
-        lines(&[(1, 2), (2, 3), (3, 1)]),
-    ] {
-        for state in [
-            held(),
-            overdue(),
-            State::Committed,
-            expired(),
-            State::Released,
-            rejected(),
-        ] {
-            let settled = settle(
-                Some(reservation(state.clone())),
-                Command::Reserve(other.clone()),
-                &plenty(),
-            );
+    for other in [lines(&[(1, 2)]), lines(&[(1, 2), (2, 4)]), lines(&[(1, 2), (2, 3), (3, 1)])] {
+        for state in [held(), overdue(), State::Committed, expired(), State::Released, rejected()] {
+            let settled =
+                settle(Some(reservation(state.clone())), Command::Reserve(other.clone()), &plenty());
             assert_eq!(settled, answers(Err(Refusal::KeyReused)), "{state:?} {other:?}");
         }
         let settled = settle(Some(tombstone()), Command::Reserve(other), &plenty());
-        assert_eq!(
-            settled,
-            answers(Err(Refusal::Released)),
-            "a tombstone refuses whatever lines"
-        );
+        assert_eq!(settled, answers(Err(Refusal::Released)), "a tombstone refuses whatever lines");
     }
 }
 
@@ -177,10 +131,7 @@ fn confirm() {
     let committed = reservation(State::Committed);
     for available in [plenty(), too_little()] {
         assert_eq!(confirm(None, &available), answers(Err(Refusal::NotFound)));
-        assert_eq!(
-            confirm(Some(tombstone()), &available),
-            answers(Err(Refusal::Released))
-        );
+        assert_eq!(confirm(Some(tombstone()), &available), answers(Err(Refusal::Released)));
         for state in [held(), overdue()] {
             assert_eq!(
                 confirm(Some(reservation(state.clone())), &available),
@@ -192,11 +143,7 @@ fn confirm() {
             (State::Released, Err(Refusal::Released)),
             (rejected(), Err(Refusal::Released)),
         ] {
-            assert_eq!(
-                confirm(Some(reservation(state.clone())), &available),
-                answers(reply),
-                "{state:?}"
-            );
+            assert_eq!(confirm(Some(reservation(state.clone())), &available), answers(reply), "{state:?}");
         }
     }
     assert_eq!(
@@ -227,10 +174,7 @@ fn release() {
         );
     }
     for state in [State::Released, rejected()] {
-        assert_eq!(
-            release(Some(reservation(state.clone()))),
-            answers(Ok(reservation(state)))
-        );
+        assert_eq!(release(Some(reservation(state.clone()))), answers(Ok(reservation(state))));
     }
 }
 
@@ -244,10 +188,7 @@ fn expire() {
         becomes(Some(overdue()), reservation(expired()), &[Kind::Expire])
     );
     for state in [held(), State::Committed, State::Released, expired(), rejected()] {
-        assert_eq!(
-            expire(Some(reservation(state.clone()))),
-            answers(Ok(reservation(state)))
-        );
+        assert_eq!(expire(Some(reservation(state.clone()))), answers(Ok(reservation(state))));
     }
 }
 

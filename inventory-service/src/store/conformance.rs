@@ -32,8 +32,7 @@ pub(crate) fn product(number: i64) -> ProductId {
 pub(crate) fn lines(lines: &[(i64, i64)]) -> Lines {
     let mut sum = Lines::default();
     for &(id, quantity) in lines {
-        sum.add(product(id), Quantity::try_from(quantity).unwrap())
-            .unwrap();
+        sum.add(product(id), Quantity::try_from(quantity).unwrap()).unwrap();
     }
     sum
 }
@@ -44,32 +43,19 @@ fn reserve(lines_of: &[(i64, i64)]) -> Command {
 
 async fn put(store: &AnyStore, number: i64, units: i64) {
     let on_hand = OnHand::try_from(units).unwrap();
-    let stock = store
-        .set_on_hand(product(number), on_hand, now())
-        .await
-        .unwrap()
-        .unwrap();
+    let stock = store.set_on_hand(product(number), on_hand, now()).await.unwrap().unwrap();
     assert_eq!(stock.on_hand(), units);
 }
 
 /// Available, held and sold.
 async fn units(store: &AnyStore, number: i64) -> [i64; 3] {
-    let Stock {
-        available,
-        held,
-        sold,
-        ..
-    } = store.stock(product(number)).await.unwrap().unwrap();
+    let Stock { available, held, sold, .. } = store.stock(product(number)).await.unwrap().unwrap();
     [available, held, sold]
 }
 
 async fn kinds(store: &AnyStore, number: i64) -> Vec<Kind> {
     let newest_first = store.movements(product(number), None, usize::MAX).await.unwrap();
-    newest_first
-        .into_iter()
-        .rev()
-        .map(|movement| movement.kind)
-        .collect()
+    newest_first.into_iter().rev().map(|movement| movement.kind).collect()
 }
 
 async fn assert_sound(store: &AnyStore) {
@@ -116,20 +102,12 @@ pub(crate) async fn reservations_that_cross_all_end(store: AnyStore) {
     put(&store, 100, 150).await;
     put(&store, 101, 100).await;
     let crossing = |number: u128| {
-        let order = if number.is_multiple_of(2) {
-            [(100, 1), (101, 1)]
-        } else {
-            [(101, 1), (100, 1)]
-        };
+        let order = if number.is_multiple_of(2) { [(100, 1), (101, 1)] } else { [(101, 1), (100, 1)] };
         (number, reserve(&order))
     };
     let answers = at_once(&store, (1..=200).map(crossing).collect()).await;
     assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 100);
-    assert_eq!(
-        units(&store, 100).await,
-        [50, 100, 0],
-        "nothing is held of what could not be held whole"
-    );
+    assert_eq!(units(&store, 100).await, [50, 100, 0], "nothing is held of what could not be held whole");
     assert_eq!(units(&store, 101).await, [0, 100, 0]);
     assert_sound(&store).await;
 }
@@ -140,10 +118,7 @@ pub(crate) async fn a_key_repeated_in_parallel_holds_once(store: AnyStore) {
     assert_eq!(answers, vec![Ok("HELD"); 64]);
     let answers = at_once(&store, vec![(1, Command::Confirm); 64]).await;
     assert_eq!(answers, vec![Ok("COMMITTED"); 64]);
-    assert_eq!(
-        kinds(&store, 100).await,
-        [Kind::Adjust, Kind::Reserve, Kind::Commit]
-    );
+    assert_eq!(kinds(&store, 100).await, [Kind::Adjust, Kind::Reserve, Kind::Commit]);
     assert_eq!(units(&store, 100).await, [97, 0, 3]);
 }
 
@@ -180,16 +155,7 @@ pub(crate) async fn expiry_meets_confirm_and_release(store: AnyStore) {
         assert_eq!(answer(&store, number, reserve(&[(100, 1)])).await, Ok("HELD"));
     }
     let commands = (1..=2 * EACH)
-        .map(|number| {
-            (
-                number,
-                if number <= EACH {
-                    Command::Confirm
-                } else {
-                    Command::Release
-                },
-            )
-        })
+        .map(|number| (number, if number <= EACH { Command::Confirm } else { Command::Release }))
         .collect();
     let sweeper = store.clone();
     let sweep = async move {
@@ -199,10 +165,7 @@ pub(crate) async fn expiry_meets_confirm_and_release(store: AnyStore) {
     };
     let (answers, ()) = tokio::join!(at_once(&store, commands), sweep);
     let (confirmed, released) = answers.split_at(EACH as usize);
-    assert!(
-        confirmed.iter().all(|answer| *answer == Ok("COMMITTED")),
-        "stock was there for all"
-    );
+    assert!(confirmed.iter().all(|answer| *answer == Ok("COMMITTED")), "stock was there for all");
     assert!(released.iter().all(|answer| *answer == Ok("RELEASED")));
     assert_eq!(units(&store, 100).await, [1000 - EACH as i64, 0, EACH as i64]);
     assert_sound(&store).await;
@@ -210,18 +173,11 @@ pub(crate) async fn expiry_meets_confirm_and_release(store: AnyStore) {
 
 pub(crate) async fn a_tombstone_refuses_the_late_reserve(store: AnyStore) {
     put(&store, 100, 10).await;
-    let tombstone = store
-        .apply(id(1), Command::Release, now())
-        .await
-        .unwrap()
-        .unwrap();
+    let tombstone = store.apply(id(1), Command::Release, now()).await.unwrap().unwrap();
     assert_eq!((tombstone.state, tombstone.lines.len()), (State::Released, 0));
     for _ in 0..2 {
         assert_eq!(answer(&store, 1, Command::Release).await, Ok("RELEASED"));
-        assert_eq!(
-            answer(&store, 1, reserve(&[(100, 1)])).await,
-            Err(Refusal::Released)
-        );
+        assert_eq!(answer(&store, 1, reserve(&[(100, 1)])).await, Err(Refusal::Released));
         assert_eq!(answer(&store, 1, Command::Confirm).await, Err(Refusal::Released));
     }
     assert_eq!(units(&store, 100).await, [10, 0, 0]);
@@ -237,10 +193,7 @@ pub(crate) async fn a_rejection_stays_when_stock_comes_back(store: AnyStore) {
     put(&store, 100, 50).await;
     put(&store, 999, 50).await;
     assert_eq!(answer(&store, 1, greedy()).await, Err(short));
-    assert_eq!(
-        answer(&store, 1, reserve(&[(100, 1)])).await,
-        Err(Refusal::KeyReused)
-    );
+    assert_eq!(answer(&store, 1, reserve(&[(100, 1)])).await, Err(Refusal::KeyReused));
     assert_eq!(answer(&store, 1, Command::Release).await, Ok("REJECTED"));
     assert_eq!(answer(&store, 2, greedy()).await, Ok("HELD"));
     assert_sound(&store).await;
@@ -252,13 +205,7 @@ pub(crate) async fn an_expired_hold_is_confirmed_if_its_stock_is_still_there(sto
     assert_eq!(answer(&store, 1, reserve(&[(100, 3)])).await, Ok("HELD"));
     let end = now().after(HOLD);
     assert_eq!(store.next_expiry().await.unwrap(), Some(end));
-    assert_eq!(
-        store
-            .expire_due(end.before(Duration::from_micros(1)), 9)
-            .await
-            .unwrap(),
-        0
-    );
+    assert_eq!(store.expire_due(end.before(Duration::from_micros(1)), 9).await.unwrap(), 0);
     assert_eq!(store.expire_due(end, 9).await.unwrap(), 1);
     assert_eq!(store.expire_due(end, 9).await.unwrap(), 0);
     assert_eq!(store.next_expiry().await.unwrap(), None);
@@ -271,16 +218,9 @@ pub(crate) async fn an_expired_hold_is_confirmed_if_its_stock_is_still_there(sto
     assert_eq!(answer(&store, 2, Command::Release).await, Ok("RELEASED"));
     assert_eq!(answer(&store, 1, Command::Confirm).await, Ok("COMMITTED"));
     assert_eq!(units(&store, 100).await, [2, 0, 3]);
-    assert_eq!(
-        store.expire_due(end.after(HOLD), 9).await.unwrap(),
-        0,
-        "what is sold never expires"
-    );
+    assert_eq!(store.expire_due(end.after(HOLD), 9).await.unwrap(), 0, "what is sold never expires");
     use Kind::{Adjust, Commit, Expire, Release, Reserve};
-    assert_eq!(
-        kinds(&store, 100).await,
-        [Adjust, Reserve, Expire, Reserve, Release, Reserve, Commit]
-    );
+    assert_eq!(kinds(&store, 100).await, [Adjust, Reserve, Expire, Reserve, Release, Reserve, Commit]);
     assert_sound(&store).await;
 }
 
@@ -288,19 +228,12 @@ pub(crate) async fn on_hand_is_never_less_than_what_is_held(store: AnyStore) {
     put(&store, 100, 5).await;
     assert_eq!(answer(&store, 1, reserve(&[(100, 3)])).await, Ok("HELD"));
     let two = OnHand::try_from(2).unwrap();
-    let refusal = store
-        .set_on_hand(product(100), two, now())
-        .await
-        .unwrap()
-        .unwrap_err();
+    let refusal = store.set_on_hand(product(100), two, now()).await.unwrap().unwrap_err();
     assert_eq!(refusal.held, 3);
     put(&store, 100, 3).await;
     put(&store, 100, 3).await;
     assert_eq!(units(&store, 100).await, [0, 3, 0]);
-    assert_eq!(
-        kinds(&store, 100).await,
-        [Kind::Adjust, Kind::Reserve, Kind::Adjust]
-    );
+    assert_eq!(kinds(&store, 100).await, [Kind::Adjust, Kind::Reserve, Kind::Adjust]);
     put(&store, 101, 0).await;
     assert_eq!(units(&store, 101).await, [0, 0, 0]);
     assert_eq!(kinds(&store, 101).await, []);

@@ -54,15 +54,11 @@ impl Sqlite {
 #[async_trait]
 impl Store for Sqlite {
     async fn apply(&self, id: ReservationId, command: Command, now: Timestamp) -> Result<Reply, Error> {
-        self.database
-            .write(move |c| Box::pin(apply(c, id, command, now)))
-            .await
+        self.database.write(move |c| Box::pin(apply(c, id, command, now))).await
     }
 
     async fn expire_due(&self, now: Timestamp, limit: u32) -> Result<u32, Error> {
-        self.database
-            .write(move |c| Box::pin(expire_due(c, now, limit)))
-            .await
+        self.database.write(move |c| Box::pin(expire_due(c, now, limit))).await
     }
 
     async fn next_expiry(&self) -> Result<Option<Timestamp>, Error> {
@@ -85,9 +81,7 @@ impl Store for Sqlite {
         on_hand: OnHand,
         now: Timestamp,
     ) -> Result<Result<Stock, BelowHeld>, Error> {
-        self.database
-            .write(move |c| Box::pin(set_on_hand(c, product_id, on_hand, now)))
-            .await
+        self.database.write(move |c| Box::pin(set_on_hand(c, product_id, on_hand, now))).await
     }
 
     async fn movements(
@@ -132,10 +126,7 @@ impl Store for Sqlite {
         Ok(Snapshot {
             stock: stock.into_iter().map(rows::stock).collect::<Result<_, _>>()?,
             reservations: rows::reservations(reservations)?,
-            movements: movements
-                .into_iter()
-                .map(rows::movement)
-                .collect::<Result<_, _>>()?,
+            movements: movements.into_iter().map(rows::movement).collect::<Result<_, _>>()?,
         })
     }
 
@@ -202,9 +193,7 @@ async fn set_on_hand(
         write::adjustment(c, product_id, difference, now).await?;
     }
     let after = before.after(Kind::Adjust, difference);
-    Ok(Ok(after.ok_or_else(|| {
-        Error::defect("an adjustment made stock negative")
-    })?))
+    Ok(Ok(after.ok_or_else(|| Error::defect("an adjustment made stock negative"))?))
 }
 
 async fn reservation(c: &mut SqliteConnection, id: ReservationId) -> Result<Option<Reservation>, Error> {
@@ -236,9 +225,7 @@ async fn available(c: &mut SqliteConnection, lines: &Lines) -> Result<Available,
     .bind(write::json(lines))
     .fetch_all(c)
     .await?;
-    rows.into_iter()
-        .map(|(product_id, units)| Ok((rows::product_id(product_id)?, units)))
-        .collect()
+    rows.into_iter().map(|(product_id, units)| Ok((rows::product_id(product_id)?, units))).collect()
 }
 
 #[cfg(test)]

@@ -16,10 +16,7 @@ const SECOND: Duration = Duration::from_secs(1);
 impl Shop {
     async fn wait_for_units(&self, product_id: i64, units: (i64, i64)) {
         let what = format!("product {product_id} at {units:?}");
-        eventually(&what, PATIENCE, async || {
-            self.client.units(product_id).await == units
-        })
-        .await;
+        eventually(&what, PATIENCE, async || self.client.units(product_id).await == units).await;
     }
 }
 
@@ -45,10 +42,7 @@ async fn holds_end_one_by_one_and_what_is_sold_never_does() {
     assert_eq!(expired.expires_at.unwrap().seconds, 1_763_842_830);
     assert_eq!(reserve(2).await.status(), Committed);
     let newest = client.movements(1, 1, "").await.unwrap().movements;
-    assert_eq!(
-        (newest[0].kind(), newest[0].reservation_id.clone()),
-        (MovementKind::Expire, key(3))
-    );
+    assert_eq!((newest[0].kind(), newest[0].reservation_id.clone()), (MovementKind::Expire, key(3)));
 
     // The sweeper comes back for holds that are made after a pause without any.
     reserve(4).await;
@@ -81,14 +75,8 @@ async fn an_expired_hold_is_confirmed_while_its_stock_is_there() {
     assert_eq!(outcome(client.confirm(&key(1)).await), Ok(Committed));
     client.set_stock(1, 9).await.unwrap();
     let status = client.confirm(&key(2)).await.unwrap_err();
-    assert_eq!(
-        proto::status::metadata(&status, "product_ids").as_deref(),
-        Some("1")
-    );
-    assert_eq!(
-        refusal::<()>(Err(status)),
-        (Code::FailedPrecondition, Some(Reason::InsufficientStock))
-    );
+    assert_eq!(proto::status::metadata(&status, "product_ids").as_deref(), Some("1"));
+    assert_eq!(refusal::<()>(Err(status)), (Code::FailedPrecondition, Some(Reason::InsufficientStock)));
     assert_eq!(outcome(client.reserve(&key(2), &[(1, 10)]).await), Ok(Expired));
     client.set_stock(1, 10).await.unwrap();
     assert_eq!(outcome(client.confirm(&key(2)).await), Ok(Committed));

@@ -26,10 +26,7 @@ async fn buyers_of_more_than_there_is() {
                         held += 1;
                     }
                     Err(refusal) => {
-                        assert_eq!(
-                            refusal,
-                            (Code::FailedPrecondition, Some(Reason::InsufficientStock))
-                        );
+                        assert_eq!(refusal, (Code::FailedPrecondition, Some(Reason::InsufficientStock)));
                     }
                 }
             }

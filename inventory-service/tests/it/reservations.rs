@@ -19,45 +19,26 @@ async fn lives_through(client: Client) {
     assert_eq!(held.reservation_id, one);
     assert_eq!(held.status(), ReservationStatus::Held);
     let line = |product_id, quantity| Line { product_id, quantity };
-    assert_eq!(
-        held.lines,
-        [line(1, 2), line(2, 3)],
-        "summed by product, in its order"
-    );
+    assert_eq!(held.lines, [line(1, 2), line(2, 3)], "summed by product, in its order");
     // 2025-11-22T20:15:30Z and five minutes.
     assert_eq!(held.expires_at.unwrap().seconds, 1_763_842_830);
-    assert_eq!(
-        (client.units(1).await, client.units(2).await),
-        ((48, 2), (197, 3))
-    );
+    assert_eq!((client.units(1).await, client.units(2).await), ((48, 2), (197, 3)));
 
     assert_eq!(client.reserve(&one, &[(1, 2), (2, 3)]).await.unwrap(), held);
     assert_eq!(refusal(client.reserve(&one, &[(1, 2), (2, 4)]).await), REUSED);
 
     let committed = client.confirm(&one).await.unwrap();
-    assert_eq!(
-        (committed.status(), &committed.lines),
-        (ReservationStatus::Committed, &held.lines)
-    );
+    assert_eq!((committed.status(), &committed.lines), (ReservationStatus::Committed, &held.lines));
     assert_eq!(client.confirm(&one).await.unwrap(), committed);
     assert_eq!(client.reserve(&one, &[(1, 2), (2, 3)]).await.unwrap(), committed);
-    assert_eq!(
-        (client.units(1).await, client.units(2).await),
-        ((48, 0), (197, 0))
-    );
+    assert_eq!((client.units(1).await, client.units(2).await), ((48, 0), (197, 0)));
 
     let released = client.release(&one).await.unwrap();
-    assert_eq!(
-        (released.status(), &released.lines),
-        (ReservationStatus::Released, &held.lines)
-    );
+    assert_eq!((released.status(), &released.lines), (ReservationStatus::Released, &held.lines));
     assert_eq!(client.release(&one).await.unwrap(), released);
     assert_eq!(refusal(client.confirm(&one).await), RELEASED);
     assert_eq!(refusal(client.reserve(&one, &[(1, 2), (2, 3)]).await), RELEASED);
-    assert_eq!(
-        (client.units(1).await, client.units(2).await),
-        ((50, 0), (200, 0))
-    );
+    assert_eq!((client.units(1).await, client.units(2).await), ((50, 0), (200, 0)));
 }
 
 #[tokio::test]
@@ -94,14 +75,8 @@ async fn shortage_names_the_products_and_stays_the_answer() {
     assert_eq!(refusal::<()>(Err(status)), SHORT);
     assert_eq!(refusal(client.reserve(&key(1), &[(1, 1)]).await), REUSED);
     assert_eq!(refusal(client.confirm(&key(1)).await), RELEASED);
-    assert_eq!(
-        outcome(client.release(&key(1)).await),
-        Ok(ReservationStatus::Rejected)
-    );
-    assert_eq!(
-        outcome(client.reserve(&key(2), &greedy).await),
-        Ok(ReservationStatus::Held)
-    );
+    assert_eq!(outcome(client.release(&key(1)).await), Ok(ReservationStatus::Rejected));
+    assert_eq!(outcome(client.reserve(&key(2), &greedy).await), Ok(ReservationStatus::Held));
     shop.assert_sound().await;
 }
 
@@ -110,10 +85,7 @@ async fn an_undo_that_comes_first_wins() {
     let shop = Shop::open().await;
     let client = &shop.client;
     let tombstone = client.release(&key(1)).await.unwrap();
-    assert_eq!(
-        (tombstone.status(), tombstone.lines.len()),
-        (ReservationStatus::Released, 0)
-    );
+    assert_eq!((tombstone.status(), tombstone.lines.len()), (ReservationStatus::Released, 0));
     assert_eq!(tombstone.expires_at, None);
     assert_eq!(refusal(client.reserve(&key(1), &[(1, 1)]).await), RELEASED);
     assert_eq!(refusal(client.confirm(&key(1)).await), RELEASED);
@@ -150,12 +122,7 @@ async fn what_can_not_be_read_is_refused_by_field() {
         (&key(1), &[(1, 0)], BAD_QUANTITY, "lines[0].quantity"),
         (&key(1), &[(1, -1)], BAD_QUANTITY, "lines[0].quantity"),
         (&key(1), &[(1, i64::MAX)], BAD_QUANTITY, "lines[0].quantity"),
-        (
-            &key(1),
-            &[(1, MOST), (2, 1), (1, 1)],
-            BAD_QUANTITY,
-            "lines[2].quantity",
-        ),
+        (&key(1), &[(1, MOST), (2, 1), (1, 1)], BAD_QUANTITY, "lines[2].quantity"),
     ] {
         let status = client.reserve(id, lines).await.unwrap_err();
         let fields: Vec<String> = violations(&status).into_iter().map(|(field, _)| field).collect();
@@ -166,15 +133,7 @@ async fn what_can_not_be_read_is_refused_by_field() {
     assert_eq!(refusal(client.release("7").await), INVALID);
 
     let summed = client.reserve(&key(1), &many[..100]).await.unwrap_err();
-    assert_eq!(
-        refusal::<()>(Err(summed)),
-        SHORT,
-        "100 lines are as many as there may be"
-    );
+    assert_eq!(refusal::<()>(Err(summed)), SHORT, "100 lines are as many as there may be");
     let short = client.reserve(&key(2), &[(1, MOST)]).await;
-    assert_eq!(
-        refusal(short),
-        SHORT,
-        "more than there can be is a shortage, not an overflow"
-    );
+    assert_eq!(refusal(short), SHORT, "more than there can be is a shortage, not an overflow");
 }

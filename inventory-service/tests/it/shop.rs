@@ -52,28 +52,12 @@ impl Shop {
         let (worker, token) = (service.clone(), shutdown.clone());
         running.spawn(async move { worker.work(token).await });
         let client = Client::new(Transport::in_process("inventory", &service.grpc()), &world);
-        Self {
-            directory,
-            world,
-            clock,
-            service,
-            shutdown,
-            running,
-            client,
-        }
+        Self { directory, world, clock, service, shutdown, running, client }
     }
 
     /// Stops the service and, after so long on its clock, opens it again on the same directory.
     pub(crate) async fn restart_after(self, absence: Duration) -> Self {
-        let Self {
-            directory,
-            world,
-            clock,
-            service,
-            shutdown,
-            mut running,
-            client,
-        } = self;
+        let Self { directory, world, clock, service, shutdown, mut running, client } = self;
         shutdown.cancel();
         while let Some(ended) = running.join_next().await {
             ended.unwrap().unwrap();
@@ -87,8 +71,7 @@ impl Shop {
     pub(crate) async fn over_tcp(&mut self) -> Client {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        self.running
-            .spawn(self.service.grpc().serve(listener, self.shutdown.clone()));
+        self.running.spawn(self.service.grpc().serve(listener, self.shutdown.clone()));
         Client::new(Transport::connect("inventory", &address).unwrap(), &self.world)
     }
 
@@ -107,10 +90,7 @@ pub(crate) struct Client {
 
 impl Client {
     fn new(transport: Transport, world: &World) -> Self {
-        Self {
-            rpc: InventoryServiceClient::new(transport),
-            world: world.clone(),
-        }
+        Self { rpc: InventoryServiceClient::new(transport), world: world.clone() }
     }
 
     fn request<M>(&self, message: M) -> tonic::Request<M> {
@@ -118,63 +98,28 @@ impl Client {
     }
 
     pub(crate) async fn reserve(&self, key: &str, lines: &[(i64, i64)]) -> Result<Reservation, Status> {
-        let lines = lines
-            .iter()
-            .map(|&(product_id, quantity)| Line { product_id, quantity })
-            .collect();
-        let message = ReserveRequest {
-            reservation_id: key.into(),
-            lines,
-        };
-        Ok(self
-            .rpc
-            .clone()
-            .reserve(self.request(message))
-            .await?
-            .into_inner())
+        let lines = lines.iter().map(|&(product_id, quantity)| Line { product_id, quantity }).collect();
+        let message = ReserveRequest { reservation_id: key.into(), lines };
+        Ok(self.rpc.clone().reserve(self.request(message)).await?.into_inner())
     }
 
     pub(crate) async fn confirm(&self, key: &str) -> Result<Reservation, Status> {
-        let message = ConfirmRequest {
-            reservation_id: key.into(),
-        };
-        Ok(self
-            .rpc
-            .clone()
-            .confirm(self.request(message))
-            .await?
-            .into_inner())
+        let message = ConfirmRequest { reservation_id: key.into() };
+        Ok(self.rpc.clone().confirm(self.request(message)).await?.into_inner())
     }
 
     pub(crate) async fn release(&self, key: &str) -> Result<Reservation, Status> {
-        let message = ReleaseRequest {
-            reservation_id: key.into(),
-        };
-        Ok(self
-            .rpc
-            .clone()
-            .release(self.request(message))
-            .await?
-            .into_inner())
+        let message = ReleaseRequest { reservation_id: key.into() };
+        Ok(self.rpc.clone().release(self.request(message)).await?.into_inner())
     }
 
     pub(crate) async fn stock(&self, product_id: i64) -> Result<Stock, Status> {
-        Ok(self
-            .rpc
-            .clone()
-            .get_stock(self.request(GetStockRequest { product_id }))
-            .await?
-            .into_inner())
+        Ok(self.rpc.clone().get_stock(self.request(GetStockRequest { product_id })).await?.into_inner())
     }
 
     pub(crate) async fn set_stock(&self, product_id: i64, on_hand: i64) -> Result<Stock, Status> {
         let message = SetStockRequest { product_id, on_hand };
-        Ok(self
-            .rpc
-            .clone()
-            .set_stock(self.request(message))
-            .await?
-            .into_inner())
+        Ok(self.rpc.clone().set_stock(self.request(message)).await?.into_inner())
     }
 
     pub(crate) async fn movements(
@@ -183,17 +128,8 @@ impl Client {
         page_size: i32,
         page_token: &str,
     ) -> Result<ListMovementsResponse, Status> {
-        let message = ListMovementsRequest {
-            product_id,
-            page_size,
-            page_token: page_token.into(),
-        };
-        Ok(self
-            .rpc
-            .clone()
-            .list_movements(self.request(message))
-            .await?
-            .into_inner())
+        let message = ListMovementsRequest { product_id, page_size, page_token: page_token.into() };
+        Ok(self.rpc.clone().list_movements(self.request(message)).await?.into_inner())
     }
 
     /// Available and reserved.

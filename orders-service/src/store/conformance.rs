@@ -85,9 +85,7 @@ async fn makes_an_order_once(store: Arc<dyn Store>) {
 
 async fn lists_newest_first_without_gaps(store: Arc<dyn Store>) {
     // Ten orders at three moments, so that the id decides within one, and one of another user.
-    let mut orders: Vec<Order> = (1..=10)
-        .map(|n| order(n, 7, 100 + i64::try_from(n % 3).unwrap()))
-        .collect();
+    let mut orders: Vec<Order> = (1..=10).map(|n| order(n, 7, 100 + i64::try_from(n % 3).unwrap())).collect();
     for order in &orders {
         make(&store, order).await;
     }
@@ -97,10 +95,7 @@ async fn lists_newest_first_without_gaps(store: Arc<dyn Store>) {
     for limit in [1, 3, 10, 11] {
         let mut seen: Vec<Order> = Vec::new();
         loop {
-            let after = seen.last().map(|last| Position {
-                created_at: last.created_at,
-                id: last.id,
-            });
+            let after = seen.last().map(|last| Position { created_at: last.created_at, id: last.id });
             let page = store.orders(user(7), None, after, limit).await.unwrap();
             assert!(page.len() <= limit);
             if page.is_empty() {
@@ -111,53 +106,26 @@ async fn lists_newest_first_without_gaps(store: Arc<dyn Store>) {
         }
         assert_eq!(seen, orders, "by {limit}");
     }
-    let confirmed = store
-        .orders(user(7), Some(Status::Confirmed), None, 100)
-        .await
-        .unwrap();
+    let confirmed = store.orders(user(7), Some(Status::Confirmed), None, 100).await.unwrap();
     assert_eq!(confirmed, orders);
-    assert_eq!(
-        store
-            .orders(user(7), Some(Status::Shipped), None, 100)
-            .await
-            .unwrap(),
-        []
-    );
+    assert_eq!(store.orders(user(7), Some(Status::Shipped), None, 100).await.unwrap(), []);
 }
 
 async fn changes_a_status_only_from_where_it_is(store: Arc<dyn Store>) {
     let order = order(1, 7, 100);
     make(&store, &order).await;
     let at = Timestamp::from_micros(500);
-    let step = Step {
-        id: order.id,
-        from: Status::Confirmed,
-        to: Status::Processing,
-        at,
-    };
+    let step = Step { id: order.id, from: Status::Confirmed, to: Status::Processing, at };
     assert!(take(&store, step, 1).await);
     let after = store.snapshot().await.unwrap();
-    assert_eq!(
-        after.orders,
-        [Order {
-            status: Status::Processing,
-            updated_at: at,
-            ..order
-        }]
-    );
+    assert_eq!(after.orders, [Order { status: Status::Processing, updated_at: at, ..order }]);
     assert_eq!(after.outbox.len(), 2);
 
     assert!(!take(&store, step, 2).await, "it is no longer there");
-    let unknown = Step {
-        id: OrderId(Uuid::from_u128(404)),
-        ..step
-    };
+    let unknown = Step { id: OrderId(Uuid::from_u128(404)), ..step };
     assert!(!take(&store, unknown, 3).await);
     assert_eq!(store.snapshot().await.unwrap(), after);
-    let processing = store
-        .orders(user(7), Some(Status::Processing), None, 9)
-        .await
-        .unwrap();
+    let processing = store.orders(user(7), Some(Status::Processing), None, 9).await.unwrap();
     assert_eq!(processing, after.orders);
 }
 
@@ -167,10 +135,7 @@ async fn tells_in_the_order_of_writing(store: Arc<dyn Store>) {
     }
     let rows = store.unpublished(2).await.unwrap();
     let expected: Vec<_> = [3, 1].map(|n| created(&order(n, 7, 100))).into();
-    assert_eq!(
-        rows.iter().map(|row| row.event.clone()).collect::<Vec<_>>(),
-        expected
-    );
+    assert_eq!(rows.iter().map(|row| row.event.clone()).collect::<Vec<_>>(), expected);
     assert!(rows.iter().all(|row| row.topic == "order-events"));
     let seqs: Vec<i64> = rows.iter().map(|row| row.seq).collect();
     store.mark_published(&seqs).await.unwrap();
@@ -178,14 +143,7 @@ async fn tells_in_the_order_of_writing(store: Arc<dyn Store>) {
     let left = store.unpublished(10).await.unwrap();
     assert_eq!(left.len(), 1);
     assert_eq!(left[0].event, created(&order(2, 7, 100)));
-    let published: Vec<bool> = store
-        .snapshot()
-        .await
-        .unwrap()
-        .outbox
-        .iter()
-        .map(|w| w.published)
-        .collect();
+    let published: Vec<bool> = store.snapshot().await.unwrap().outbox.iter().map(|w| w.published).collect();
     assert_eq!(published, [true, true, false]);
 }
 
@@ -202,30 +160,15 @@ fn user(id: i64) -> UserId {
 /// The announcement of an order; its id follows from the checkout's.
 fn created(order: &Order) -> event_log::Event {
     let id = Uuid::from_u128(order.purchase.checkout_id.0.as_u128() + 1_000_000);
-    announcement::created(
-        order,
-        Origin {
-            id,
-            traceparent: Some("trace".into()),
-        },
-    )
+    announcement::created(order, Origin { id, traceparent: Some("trace".into()) })
 }
 
 /// Makes the order, with the checkout id in the place of the event's.
 async fn make(store: &Arc<dyn Store>, order: &Order) -> Made {
-    store
-        .make(order.clone(), order.purchase.checkout_id.0, created(order))
-        .await
-        .unwrap()
+    store.make(order.clone(), order.purchase.checkout_id.0, created(order)).await.unwrap()
 }
 
 async fn take(store: &Arc<dyn Store>, step: Step, number: u128) -> bool {
-    let origin = Origin {
-        id: Uuid::from_u128(2_000_000 + number),
-        traceparent: None,
-    };
-    store
-        .change_status(step, announcement::status_changed(user(7), step, origin))
-        .await
-        .unwrap()
+    let origin = Origin { id: Uuid::from_u128(2_000_000 + number), traceparent: None };
+    store.change_status(step, announcement::status_changed(user(7), step, origin)).await.unwrap()
 }

@@ -88,9 +88,8 @@ impl Store for Sqlite {
         limit: usize,
     ) -> Result<Vec<Order>, Error> {
         // No order is made later than the last moment that a timestamp has.
-        let (created_at, id) = after.map_or((i64::MAX, String::new()), |after| {
-            (after.created_at.micros(), after.id.to_string())
-        });
+        let (created_at, id) = after
+            .map_or((i64::MAX, String::new()), |after| (after.created_at.micros(), after.id.to_string()));
         let mut connection = self.database.read().await?;
         let orders = sqlx::query_as(
             "SELECT id, checkout_id, user_id, status, total_minor, currency, shipping_address, created_at, updated_at
@@ -146,17 +145,10 @@ impl Store for Sqlite {
             sqlx::query_as("SELECT event_id, order_id, applied_at FROM inbox ORDER BY order_id")
                 .fetch_all(&mut *transaction)
                 .await?;
-        let inbox = inbox
-            .into_iter()
-            .map(rows::Applied::into_domain)
-            .collect::<Result<_, _>>()?;
+        let inbox = inbox.into_iter().map(rows::Applied::into_domain).collect::<Result<_, _>>()?;
         let outbox = outbox::all(&mut transaction).await?;
         transaction.commit().await?;
-        Ok(Snapshot {
-            orders,
-            inbox,
-            outbox,
-        })
+        Ok(Snapshot { orders, inbox, outbox })
     }
 
     async fn ping(&self) -> Result<(), Error> {

@@ -32,10 +32,7 @@ async fn a_list_has_no_gaps_and_no_repeats_while_orders_are_added() {
     let mut token = String::new();
     for added in 1000.. {
         let page = list(&mut client, 7, 0, 4, &token).await.unwrap();
-        assert_eq!(
-            page.orders.len(),
-            if page.next_page_token.is_empty() { 1 } else { 4 }
-        );
+        assert_eq!(page.orders.len(), if page.next_page_token.is_empty() { 1 } else { 4 });
         seen.extend(page.orders);
         if page.next_page_token.is_empty() {
             break;
@@ -45,23 +42,16 @@ async fn a_list_has_no_gaps_and_no_repeats_while_orders_are_added() {
         shop.bought(added, 7).await;
     }
     let moment = |order: &Order| order.created_at.map(|at| (at.seconds, at.nanos));
-    assert!(
-        seen.is_sorted_by(|a, b| (moment(a), &a.order_id) > (moment(b), &b.order_id)),
-        "newest first"
-    );
+    assert!(seen.is_sorted_by(|a, b| (moment(a), &a.order_id) > (moment(b), &b.order_id)), "newest first");
     let mut ids: Vec<&str> = seen.iter().map(|order| order.order_id.as_str()).collect();
     ids.sort_unstable();
-    let mut expected: Vec<String> = (1..=25)
-        .map(|number| fixtures::completed(number, 7).order_id.to_string())
-        .collect();
+    let mut expected: Vec<String> =
+        (1..=25).map(|number| fixtures::completed(number, 7).order_id.to_string()).collect();
     expected.sort_unstable();
     assert_eq!(ids, expected);
 
     let everything = list(&mut client, 7, 0, 100, "").await.unwrap();
-    assert_eq!(
-        (everything.orders.len(), everything.next_page_token.as_str()),
-        (25 + 6, "")
-    );
+    assert_eq!((everything.orders.len(), everything.next_page_token.as_str()), (25 + 6, ""));
     let first = list(&mut client, 7, 0, 0, "").await.unwrap();
     assert_eq!(first.orders.len(), 20, "the default");
     shop.stop().await;
@@ -90,50 +80,22 @@ async fn a_list_can_be_of_one_status_and_its_token_fits_no_other() {
         if number < 4 {
             let status = OrderStatus::Processing.into();
             client
-                .update_order_status(UpdateOrderStatusRequest {
-                    order_id: order.order_id,
-                    status,
-                })
+                .update_order_status(UpdateOrderStatusRequest { order_id: order.order_id, status })
                 .await
                 .unwrap();
         }
     }
     let processing = OrderStatus::Processing as i32;
     let first = list(&mut client, 7, processing, 2, "").await.unwrap();
-    let rest = list(&mut client, 7, processing, 2, &first.next_page_token)
-        .await
-        .unwrap();
-    assert_eq!(
-        (
-            first.orders.len(),
-            rest.orders.len(),
-            rest.next_page_token.as_str()
-        ),
-        (2, 1, "")
-    );
-    assert!(
-        first
-            .orders
-            .iter()
-            .chain(&rest.orders)
-            .all(|order| order.status() == OrderStatus::Processing)
-    );
-    let confirmed = list(&mut client, 7, OrderStatus::Confirmed.into(), 9, "")
-        .await
-        .unwrap();
+    let rest = list(&mut client, 7, processing, 2, &first.next_page_token).await.unwrap();
+    assert_eq!((first.orders.len(), rest.orders.len(), rest.next_page_token.as_str()), (2, 1, ""));
+    assert!(first.orders.iter().chain(&rest.orders).all(|order| order.status() == OrderStatus::Processing));
+    let confirmed = list(&mut client, 7, OrderStatus::Confirmed.into(), 9, "").await.unwrap();
     assert_eq!(confirmed.orders.len(), 1);
-    assert_eq!(
-        list(&mut client, 7, OrderStatus::Delivered.into(), 9, "")
-            .await
-            .unwrap()
-            .orders,
-        []
-    );
+    assert_eq!(list(&mut client, 7, OrderStatus::Delivered.into(), 9, "").await.unwrap().orders, []);
 
     for (user, status) in [(8, processing), (7, 0), (7, OrderStatus::Shipped.into())] {
-        let refused = list(&mut client, user, status, 2, &first.next_page_token)
-            .await
-            .unwrap_err();
+        let refused = list(&mut client, user, status, 2, &first.next_page_token).await.unwrap_err();
         assert_invalid(&refused, "page_token", Reason::InvalidArgument);
     }
     shop.stop().await;
@@ -146,10 +108,7 @@ async fn another_users_order_is_no_order() {
     let order = shop.bought(1, 7).await;
     let mut client = shop.client();
     let mut get = async |user_id| {
-        let request = GetOrderRequest {
-            order_id: order.order_id.clone(),
-            user_id,
-        };
+        let request = GetOrderRequest { order_id: order.order_id.clone(), user_id };
         client.get_order(request).await.map(tonic::Response::into_inner)
     };
     assert_eq!(get(0).await.unwrap(), order);
@@ -158,10 +117,7 @@ async fn another_users_order_is_no_order() {
     assert_refused(&foreign, Code::NotFound, Reason::OrderNotFound, "no such order");
     let mut client = shop.client();
     assert_eq!(list(&mut client, 8, 0, 10, "").await.unwrap().orders, []);
-    let request = GetOrderRequest {
-        order_id: UNKNOWN.into(),
-        user_id: 8,
-    };
+    let request = GetOrderRequest { order_id: UNKNOWN.into(), user_id: 8 };
     let unknown = client.get_order(request).await.unwrap_err();
     assert_refused(&unknown, foreign.code(), Reason::OrderNotFound, foreign.message());
     shop.stop().await;
@@ -172,20 +128,9 @@ async fn what_cannot_be_used_is_named() {
     let dir = TempDir::new().unwrap();
     let shop = Shop::open(&dir).await;
     let mut client = shop.client();
-    for (order_id, user_id, field) in [
-        ("", 0, "order_id"),
-        ("1", 0, "order_id"),
-        (UNKNOWN, -1, "user_id"),
-    ] {
-        let request = GetOrderRequest {
-            order_id: order_id.into(),
-            user_id,
-        };
-        assert_invalid(
-            &client.get_order(request).await.unwrap_err(),
-            field,
-            Reason::InvalidArgument,
-        );
+    for (order_id, user_id, field) in [("", 0, "order_id"), ("1", 0, "order_id"), (UNKNOWN, -1, "user_id")] {
+        let request = GetOrderRequest { order_id: order_id.into(), user_id };
+        assert_invalid(&client.get_order(request).await.unwrap_err(), field, Reason::InvalidArgument);
     }
     for (user, status, size, token, field) in [
         (0, 0, 0, "", "user_id"),
@@ -200,22 +145,12 @@ async fn what_cannot_be_used_is_named() {
         let refused = list(&mut client, user, status, size, token).await.unwrap_err();
         assert_invalid(&refused, field, Reason::InvalidArgument);
     }
-    for (order_id, status, field) in [
-        ("1", 2, "order_id"),
-        (UNKNOWN, 0, "status"),
-        (UNKNOWN, 9, "status"),
-    ] {
-        let request = UpdateOrderStatusRequest {
-            order_id: order_id.into(),
-            status,
-        };
+    for (order_id, status, field) in [("1", 2, "order_id"), (UNKNOWN, 0, "status"), (UNKNOWN, 9, "status")] {
+        let request = UpdateOrderStatusRequest { order_id: order_id.into(), status };
         let refused = client.update_order_status(request).await.unwrap_err();
         assert_invalid(&refused, field, Reason::InvalidArgument);
     }
-    let request = UpdateOrderStatusRequest {
-        order_id: UNKNOWN.into(),
-        status: 2,
-    };
+    let request = UpdateOrderStatusRequest { order_id: UNKNOWN.into(), status: 2 };
     let refused = client.update_order_status(request).await.unwrap_err();
     assert_refused(&refused, Code::NotFound, Reason::OrderNotFound, "no such order");
     shop.stop().await;
@@ -239,28 +174,16 @@ async fn list(
     page_size: i32,
     page_token: &str,
 ) -> Result<ListOrdersResponse, Status> {
-    let request = ListOrdersRequest {
-        user_id,
-        status,
-        page_size,
-        page_token: page_token.to_owned(),
-    };
+    let request = ListOrdersRequest { user_id, status, page_size, page_token: page_token.to_owned() };
     client.list_orders(request).await.map(tonic::Response::into_inner)
 }
 
 fn assert_refused(status: &Status, code: Code, why: Reason, message: &str) {
-    assert_eq!(
-        (status.code(), reason(status), status.message()),
-        (code, Some(why), message)
-    );
+    assert_eq!((status.code(), reason(status), status.message()), (code, Some(why), message));
 }
 
 fn assert_invalid(status: &Status, field: &str, why: Reason) {
-    assert_eq!(
-        (status.code(), reason(status)),
-        (Code::InvalidArgument, Some(why)),
-        "{field}"
-    );
+    assert_eq!((status.code(), reason(status)), (Code::InvalidArgument, Some(why)), "{field}");
     let fields: Vec<String> = violations(status).into_iter().map(|(field, _)| field).collect();
     assert_eq!(fields, [field]);
 }

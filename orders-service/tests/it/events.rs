@@ -22,50 +22,26 @@ async fn a_completed_checkout_becomes_an_order_and_is_told() {
     let completed = fixtures::completed(1, 7);
     let order = shop.bought(1, 7).await;
 
-    let usd = |minor_units| {
-        Some(Money {
-            currency_code: "USD".into(),
-            minor_units,
-        })
-    };
+    let usd = |minor_units| Some(Money { currency_code: "USD".into(), minor_units });
     assert_eq!(order.order_id, completed.order_id.to_string());
     assert_eq!(order.checkout_id, completed.checkout_id.to_string());
     assert_eq!((order.user_id, order.status()), (7, OrderStatus::Confirmed));
     assert_eq!(order.total, usd(262_997));
     assert_eq!(order.items.len(), 2);
     let laptops = &order.items[0];
-    assert_eq!(
-        (
-            laptops.product_id,
-            laptops.product_name.as_str(),
-            laptops.quantity
-        ),
-        (1, "Laptop", 2)
-    );
-    assert_eq!(
-        (laptops.unit_price.clone(), laptops.line_total.clone()),
-        (usd(129_999), usd(259_998))
-    );
+    assert_eq!((laptops.product_id, laptops.product_name.as_str(), laptops.quantity), (1, "Laptop", 2));
+    assert_eq!((laptops.unit_price.clone(), laptops.line_total.clone()), (usd(129_999), usd(259_998)));
     assert_eq!(order.shipping_address.unwrap().city, "London");
     assert_eq!(order.created_at.unwrap().seconds, 1_763_842_530);
     assert_eq!(order.updated_at, order.created_at);
 
     let [told] = <[Event; 1]>::try_from(shop.told(1).await).unwrap();
-    assert_eq!(
-        (told.kind.as_str(), told.source.as_str()),
-        ("order.created.v1", "orders-service")
-    );
+    assert_eq!((told.kind.as_str(), told.source.as_str()), ("order.created.v1", "orders-service"));
     assert_eq!(told.key, "7");
     assert_eq!(told.traceparent, event(&completed).traceparent);
     let created: OrderCreated = serde_json::from_slice(&told.data).unwrap();
-    assert_eq!(
-        (created.order_id, created.checkout_id),
-        (completed.order_id, completed.checkout_id)
-    );
-    assert_eq!(
-        (created.user_id, created.total),
-        (completed.user_id, completed.total)
-    );
+    assert_eq!((created.order_id, created.checkout_id), (completed.order_id, completed.checkout_id));
+    assert_eq!((created.user_id, created.total), (completed.user_id, completed.total));
     eventually("the outbox is empty", PATIENCE, async || {
         shop.service.store().unpublished(1).await.unwrap().is_empty()
     })
@@ -78,10 +54,7 @@ async fn ten_deliveries_make_one_order() {
     let dir = TempDir::new().unwrap();
     let shop = Shop::open(&dir).await;
     let completed = fixtures::completed(1, 7);
-    let republished = Event {
-        id: Uuid::from_u128(9),
-        ..event(&completed)
-    };
+    let republished = Event { id: Uuid::from_u128(9), ..event(&completed) };
     let mut deliveries = vec![event(&completed); 9];
     deliveries.push(republished);
     shop.publish(&deliveries).await;
@@ -89,16 +62,8 @@ async fn ten_deliveries_make_one_order() {
     shop.bought(2, 7).await;
 
     let snapshot = shop.snapshot().await;
-    assert_eq!(
-        (snapshot.orders.len(), snapshot.inbox.len(), snapshot.outbox.len()),
-        (2, 2, 2)
-    );
-    assert!(
-        snapshot
-            .inbox
-            .iter()
-            .any(|applied| applied.event_id == event(&completed).id)
-    );
+    assert_eq!((snapshot.orders.len(), snapshot.inbox.len(), snapshot.outbox.len()), (2, 2, 2));
+    assert!(snapshot.inbox.iter().any(|applied| applied.event_id == event(&completed).id));
     assert_eq!(shop.told(2).await.len(), 2);
     assert!(shop.log.dead_letters().await.unwrap().is_empty());
     shop.stop().await;
@@ -110,16 +75,11 @@ async fn a_crash_between_the_order_and_the_offset_makes_no_second_order() {
     let path = dir.path().join("events.db");
     let world = platform::World::real();
     let open = async || {
-        event_log::sqlite::Log::open(&path, sql::sqlite::Sharing::Shared, world.clone())
-            .await
-            .unwrap()
+        event_log::sqlite::Log::open(&path, sql::sqlite::Sharing::Shared, world.clone()).await.unwrap()
     };
     let log = open().await;
     let hung = Arc::new(Notify::new());
-    let forgetful = Forgetful {
-        log: log.clone(),
-        hung: hung.clone(),
-    };
+    let forgetful = Forgetful { log: log.clone(), hung: hung.clone() };
     let shop = Shop::open_on(&dir, log, Arc::new(forgetful)).await;
     shop.bought(1, 7).await;
     hung.notified().await;
@@ -131,10 +91,7 @@ async fn a_crash_between_the_order_and_the_offset_makes_no_second_order() {
     shop.bought(2, 7).await;
     let after = shop.snapshot().await;
     assert_eq!(after.orders.len(), 2);
-    assert!(
-        after.orders.contains(&before.orders[0]),
-        "the order is the one of before"
-    );
+    assert!(after.orders.contains(&before.orders[0]), "the order is the one of before");
     assert_eq!((after.inbox.len(), after.outbox.len()), (2, 2));
     assert!(shop.log.dead_letters().await.unwrap().is_empty());
     shop.stop().await;
@@ -148,21 +105,13 @@ async fn what_cannot_be_understood_goes_to_the_dead_letters_and_the_next_is_proc
         let completed = fixtures::completed(number, 7);
         let mut data = serde_json::to_value(&completed).unwrap();
         change(&mut data);
-        Event {
-            data: data.to_string().into(),
-            ..event(&completed)
-        }
+        Event { data: data.to_string().into(), ..event(&completed) }
     };
-    let garbage = Event {
-        data: "{\"user".into(),
-        ..event(&fixtures::completed(1, 7))
-    };
+    let garbage = Event { data: "{\"user".into(), ..event(&fixtures::completed(1, 7)) };
     let poison = [
         garbage,
         altered(2, |data| data["user_id"] = json!("Ada Lovelace")),
-        altered(3, |data| {
-            data["total"] = json!({"amount": "0.01", "currency": "USD"})
-        }),
+        altered(3, |data| data["total"] = json!({"amount": "0.01", "currency": "USD"})),
         altered(4, |data| data["order_id"] = data["checkout_id"].clone()),
         altered(5, |data| data["items"][1]["quantity"] = json!(2)),
         altered(6, |data| data["items"] = json!([])),
@@ -173,11 +122,7 @@ async fn what_cannot_be_understood_goes_to_the_dead_letters_and_the_next_is_proc
     let dead = shop.dead_letters(6).await;
     let reasons: Vec<&str> = dead.iter().map(|letter| letter.reason.as_str()).collect();
     assert_eq!(reasons[0], "unreadable JSON: Eof error at line 1, column 6");
-    assert!(
-        reasons[1].starts_with("unreadable JSON: Data error at line 1, column "),
-        "{}",
-        reasons[1]
-    );
+    assert!(reasons[1].starts_with("unreadable JSON: Data error at line 1, column "), "{}", reasons[1]);
     assert_eq!(
         reasons[2..],
         [
@@ -188,10 +133,7 @@ async fn what_cannot_be_understood_goes_to_the_dead_letters_and_the_next_is_proc
         ]
     );
     for (letter, event) in dead.iter().zip(&poison) {
-        assert_eq!(
-            (letter.delivery.topic.as_str(), &letter.delivery.event),
-            ("checkout-events.dlq", event)
-        );
+        assert_eq!((letter.delivery.topic.as_str(), &letter.delivery.event), ("checkout-events.dlq", event));
     }
     let snapshot = shop.snapshot().await;
     assert_eq!((snapshot.orders.len(), snapshot.outbox.len()), (1, 1));
@@ -202,20 +144,12 @@ async fn what_cannot_be_understood_goes_to_the_dead_letters_and_the_next_is_proc
 async fn other_events_and_unknown_fields_are_ignored() {
     let dir = TempDir::new().unwrap();
     let shop = Shop::open(&dir).await;
-    let other = |kind: &str| Event {
-        kind: kind.into(),
-        ..event(&fixtures::completed(1, 7))
-    };
-    shop.publish(&[other(CheckoutFailed::TYPE), other("checkout.completed.v2")])
-        .await;
+    let other = |kind: &str| Event { kind: kind.into(), ..event(&fixtures::completed(1, 7)) };
+    shop.publish(&[other(CheckoutFailed::TYPE), other("checkout.completed.v2")]).await;
     let completed = fixtures::completed(2, 7);
     let mut data = serde_json::to_value(&completed).unwrap();
     data["gift_wrapped"] = json!(true);
-    shop.publish(&[Event {
-        data: data.to_string().into(),
-        ..event(&completed)
-    }])
-    .await;
+    shop.publish(&[Event { data: data.to_string().into(), ..event(&completed) }]).await;
     shop.order_of(&completed).await;
     assert_eq!(shop.snapshot().await.orders.len(), 1);
     assert!(shop.log.dead_letters().await.unwrap().is_empty());
@@ -229,18 +163,12 @@ async fn a_checkout_that_tells_two_stories_keeps_the_first() {
     let first = shop.bought(1, 7).await;
     let mut second: CheckoutCompleted = fixtures::completed(1, 8);
     second.shipping_address = None;
-    let second = Event {
-        id: Uuid::from_u128(9),
-        ..event(&second)
-    };
+    let second = Event { id: Uuid::from_u128(9), ..event(&second) };
     shop.publish(std::slice::from_ref(&second)).await;
 
     let [dead] = <[_; 1]>::try_from(shop.dead_letters(1).await).unwrap();
     assert_eq!(dead.delivery.event, second);
-    let reason = format!(
-        "the checkout had become order {} before, with other contents",
-        first.order_id
-    );
+    let reason = format!("the checkout had become order {} before, with other contents", first.order_id);
     assert_eq!(dead.reason, reason);
     shop.bought(2, 7).await;
     assert_eq!(shop.order_of(&fixtures::completed(1, 7)).await, first);
@@ -262,10 +190,7 @@ impl EventLog for Forgetful {
 
     async fn subscribe(&self, group: &str, topics: &[&str]) -> Result<Box<dyn Subscription>, Error> {
         let member = self.log.subscribe(group, topics).await?;
-        Ok(Box::new(ForgetfulMember {
-            member,
-            hung: self.hung.clone(),
-        }))
+        Ok(Box::new(ForgetfulMember { member, hung: self.hung.clone() }))
     }
 
     async fn ping(&self) -> Result<(), Error> {

@@ -26,19 +26,9 @@ async fn an_order_goes_one_step_at_a_time_and_each_is_told() {
     let shop = Shop::open(&dir).await;
     let order = shop.bought(1, 7).await;
     let mut client = shop.client();
-    let all = [
-        OrderStatus::Confirmed,
-        OrderStatus::Processing,
-        OrderStatus::Shipped,
-        OrderStatus::Delivered,
-    ];
+    let all = [OrderStatus::Confirmed, OrderStatus::Processing, OrderStatus::Shipped, OrderStatus::Delivered];
     for (step, now) in all.into_iter().enumerate() {
-        for refused in all
-            .into_iter()
-            .enumerate()
-            .filter(|(to, _)| *to != step + 1)
-            .map(|(_, to)| to)
-        {
+        for refused in all.into_iter().enumerate().filter(|(to, _)| *to != step + 1).map(|(_, to)| to) {
             let status = ask(&mut client, &order, refused).await.unwrap_err();
             assert_eq!(
                 (status.code(), reason(&status)),
@@ -53,18 +43,8 @@ async fn an_order_goes_one_step_at_a_time_and_each_is_told() {
         assert_eq!(changed.status(), *next);
         assert_eq!(changed.created_at, order.created_at);
         let minutes = i64::try_from(step + 1).unwrap();
-        assert_eq!(
-            changed.updated_at.unwrap().seconds,
-            order.created_at.unwrap().seconds + 60 * minutes
-        );
-        assert_eq!(
-            Order {
-                status: order.status,
-                updated_at: order.updated_at,
-                ..changed
-            },
-            order
-        );
+        assert_eq!(changed.updated_at.unwrap().seconds, order.created_at.unwrap().seconds + 60 * minutes);
+        assert_eq!(Order { status: order.status, updated_at: order.updated_at, ..changed }, order);
     }
 
     let told = shop.told(4).await;
@@ -72,28 +52,15 @@ async fn an_order_goes_one_step_at_a_time_and_each_is_told() {
     let steps: Vec<(String, String)> = told[1..]
         .iter()
         .map(|event| {
-            assert_eq!(
-                (event.kind.as_str(), event.key.as_str()),
-                ("order.status_changed.v1", "7")
-            );
-            assert_eq!(
-                event.traceparent.as_deref().map(|trace| &trace[..35]),
-                Some(&TRACE[..35])
-            );
+            assert_eq!((event.kind.as_str(), event.key.as_str()), ("order.status_changed.v1", "7"));
+            assert_eq!(event.traceparent.as_deref().map(|trace| &trace[..35]), Some(&TRACE[..35]));
             let changed: OrderStatusChanged = serde_json::from_slice(&event.data).unwrap();
-            assert_eq!(
-                (changed.order_id.to_string(), changed.user_id.get()),
-                (order.order_id.clone(), 7)
-            );
+            assert_eq!((changed.order_id.to_string(), changed.user_id.get()), (order.order_id.clone(), 7));
             assert_eq!(changed.changed_at, event.time);
             (changed.from, changed.to)
         })
         .collect();
-    let expected = [
-        ("CONFIRMED", "PROCESSING"),
-        ("PROCESSING", "SHIPPED"),
-        ("SHIPPED", "DELIVERED"),
-    ];
+    let expected = [("CONFIRMED", "PROCESSING"), ("PROCESSING", "SHIPPED"), ("SHIPPED", "DELIVERED")];
     assert_eq!(steps, expected.map(|(from, to)| (from.to_owned(), to.to_owned())));
     shop.stop().await;
 }
@@ -121,10 +88,7 @@ async fn of_many_that_take_the_same_step_exactly_one_does() {
             assert_eq!((won.len(), lost.len()), (1, 15));
             for status in lost.into_iter().map(Result::unwrap_err) {
                 assert_eq!(reason(&status), Some(Reason::InvalidTransition));
-                assert_eq!(
-                    status.message(),
-                    format!("an order that is {0} can't become {0}", name(to))
-                );
+                assert_eq!(status.message(), format!("an order that is {0} can't become {0}", name(to)));
             }
             changes += 1;
         }
@@ -142,18 +106,14 @@ async fn a_restart_on_the_same_directory_finds_everything() {
     let dir = TempDir::new().unwrap();
     let shop = Shop::open(&dir).await;
     let order = shop.bought(1, 7).await;
-    ask(&mut shop.client(), &order, OrderStatus::Processing)
-        .await
-        .unwrap();
+    ask(&mut shop.client(), &order, OrderStatus::Processing).await.unwrap();
     shop.told(2).await;
     let before = shop.snapshot().await;
     shop.stop().await;
 
     let shop = Shop::open(&dir).await;
     assert_eq!(shop.snapshot().await.orders, before.orders);
-    let shipped = ask(&mut shop.client(), &order, OrderStatus::Shipped)
-        .await
-        .unwrap();
+    let shipped = ask(&mut shop.client(), &order, OrderStatus::Shipped).await.unwrap();
     assert_eq!(shipped.status(), OrderStatus::Shipped);
     shop.bought(2, 7).await;
     let kinds: Vec<String> = shop.told(4).await.into_iter().map(|event| event.kind).collect();
@@ -164,18 +124,10 @@ async fn a_restart_on_the_same_directory_finds_everything() {
 
 /// Asks for the status, within a trace.
 async fn ask(client: &mut Client, order: &Order, to: OrderStatus) -> Result<Order, Status> {
-    let message = UpdateOrderStatusRequest {
-        order_id: order.order_id.clone(),
-        status: to.into(),
-    };
+    let message = UpdateOrderStatusRequest { order_id: order.order_id.clone(), status: to.into() };
     let mut request = Request::new(message);
-    request
-        .metadata_mut()
-        .insert("traceparent", TRACE.parse().unwrap());
-    client
-        .update_order_status(request)
-        .await
-        .map(tonic::Response::into_inner)
+    request.metadata_mut().insert("traceparent", TRACE.parse().unwrap());
+    client.update_order_status(request).await.map(tonic::Response::into_inner)
 }
 
 fn name(status: OrderStatus) -> &'static str {

@@ -24,10 +24,7 @@ fn listens_on_its_own_port_by_default() {
 async fn runs_until_told_to_stop_and_can_be_audited_meanwhile() {
     let dir = TempDir::new().unwrap();
     let (shutdown, mut program) = (CancellationToken::new(), JoinSet::new());
-    program.spawn(orders_service::run(
-        config(&dir, &[("GRPC_PORT", "0")]),
-        shutdown.clone(),
-    ));
+    program.spawn(orders_service::run(config(&dir, &[("GRPC_PORT", "0")]), shutdown.clone()));
     let orders = dir.path().join("orders.db");
     let audit = eventually("the orders are there", PATIENCE, async || {
         let store = Sqlite::open_read_only(&orders).await.ok()?;
@@ -45,12 +42,7 @@ async fn a_taken_port_is_found_out_before_anything_is_made() {
     let holder = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = holder.local_addr().unwrap().port().to_string();
     let refused = orders_service::run(config(&dir, &[("GRPC_PORT", &port)]), CancellationToken::new()).await;
-    assert!(
-        refused
-            .unwrap_err()
-            .to_string()
-            .starts_with("can't listen on 127.0.0.1:")
-    );
+    assert!(refused.unwrap_err().to_string().starts_with("can't listen on 127.0.0.1:"));
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
 }
 
@@ -58,10 +50,7 @@ async fn a_taken_port_is_found_out_before_anything_is_made() {
 fn config(dir: &TempDir, variables: &[(&str, &str)]) -> Config {
     let read = |name: &str| match name {
         "DATA_DIR" => Some(OsString::from(dir.path())),
-        name => variables
-            .iter()
-            .find(|(key, _)| *key == name)
-            .map(|(_, value)| OsString::from(value)),
+        name => variables.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value)),
     };
     platform::config::try_parse("ORDERS", ["orders-service".into()].into_iter(), &read).unwrap()
 }

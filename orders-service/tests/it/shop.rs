@@ -37,9 +37,7 @@ pub(crate) struct Shop {
 impl Shop {
     pub(crate) async fn open(dir: &TempDir) -> Self {
         let path = dir.path().join("events.db");
-        let log = sqlite::Log::open(&path, Sharing::Shared, World::real())
-            .await
-            .unwrap();
+        let log = sqlite::Log::open(&path, Sharing::Shared, World::real()).await.unwrap();
         Self::open_on(dir, log.clone(), Arc::new(log)).await
     }
 
@@ -47,28 +45,17 @@ impl Shop {
     pub(crate) async fn open_on(dir: &TempDir, log: sqlite::Log, seen: Arc<dyn EventLog>) -> Self {
         let (world, clock) = testkit::world();
         // Real ids: the counting ones begin anew with each start, as no program's do.
-        let world = World {
-            ids: World::real().ids,
-            ..world
-        };
+        let world = World { ids: World::real().ids, ..world };
         let path = dir.path().join("orders.db");
         // The service before this one gives the file back a moment after it is gone.
         let service = eventually("the orders open", PATIENCE, async || {
-            orders_service::open(&path, seen.clone(), world.clone())
-                .await
-                .ok()
+            orders_service::open(&path, seen.clone(), world.clone()).await.ok()
         })
         .await;
         let (shutdown, mut workers) = (CancellationToken::new(), JoinSet::new());
         let (worker, token) = (service.clone(), shutdown.clone());
         workers.spawn(async move { worker.work(token).await });
-        Self {
-            service,
-            log,
-            clock,
-            workers,
-            shutdown,
-        }
+        Self { service, log, clock, workers, shutdown }
     }
 
     /// Stops as a signal would.
@@ -104,16 +91,9 @@ impl Shop {
     /// The order of a checkout, once it is there.
     pub(crate) async fn order_of(&self, completed: &CheckoutCompleted) -> Order {
         let mut client = self.client();
-        let request = GetOrderRequest {
-            order_id: completed.order_id.to_string(),
-            user_id: 0,
-        };
+        let request = GetOrderRequest { order_id: completed.order_id.to_string(), user_id: 0 };
         eventually("the checkout has its order", PATIENCE, async || {
-            client
-                .get_order(request.clone())
-                .await
-                .ok()
-                .map(tonic::Response::into_inner)
+            client.get_order(request.clone()).await.ok().map(tonic::Response::into_inner)
         })
         .await
     }
@@ -128,10 +108,7 @@ impl Shop {
             let told = self.log.events(ORDER_EVENTS).await.unwrap();
             (told.len() >= count).then_some(told)
         });
-        told.await
-            .into_iter()
-            .map(|delivery: Delivery| delivery.event)
-            .collect()
+        told.await.into_iter().map(|delivery: Delivery| delivery.event).collect()
     }
 
     /// The dead letters, once there are so many. Moves the clock on, since some come after several attempts.

@@ -16,35 +16,16 @@ fn terms(minor: i64) -> Terms {
 fn payment(status: Status, terms: Option<Terms>) -> Payment {
     let at = Timestamp::from_micros(0);
     let (id, checkout_id) = (PaymentId(Uuid::from_u128(1)), CheckoutId(Uuid::from_u128(2)));
-    Payment {
-        id,
-        checkout_id,
-        terms,
-        status,
-        created_at: at,
-        updated_at: at,
-    }
+    Payment { id, checkout_id, terms, status, created_at: at, updated_at: at }
 }
 
 fn declined() -> Status {
-    Status::Declined {
-        code: "card_declined".into(),
-    }
+    Status::Declined { code: "card_declined".into() }
 }
 
 fn all() -> [Status; 9] {
     use Status::*;
-    [
-        Pending,
-        Authorized,
-        Capturing,
-        Voiding,
-        declined(),
-        Captured,
-        Voided,
-        Refunding,
-        Refunded,
-    ]
+    [Pending, Authorized, Capturing, Voiding, declined(), Captured, Voided, Refunding, Refunded]
 }
 
 #[test]
@@ -56,11 +37,7 @@ fn every_status_answers_every_command() {
     let authorize = || Ok(Ask(Call::Authorize(terms(100))));
     let capture = || Ok(Ask(Call::Capture));
     let void = || Ok(Ask(Call::Void));
-    let no = || {
-        Err(No::Declined {
-            code: "card_declined".into(),
-        })
-    };
+    let no = || Err(No::Declined { code: "card_declined".into() });
     #[rustfmt::skip]
     let table = [
         // status      Authorize          Capture                 Void                 Refund
@@ -75,21 +52,11 @@ fn every_status_answers_every_command() {
         (Refunded,   [Ok(Answer),       Ok(Answer),             Err(No::Captured),   Ok(Answer)]),
     ];
     assert_eq!(table.each_ref().map(|(status, _)| status.clone()), all());
-    let commands = [
-        Command::Authorize(asked.clone()),
-        Command::Capture,
-        Command::Void,
-        Command::Refund,
-    ];
+    let commands = [Command::Authorize(asked.clone()), Command::Capture, Command::Void, Command::Refund];
     for (status, row) in table {
         let payment = payment(status, Some(asked.clone()));
         for (command, expected) in commands.iter().zip(row) {
-            assert_eq!(
-                decide(&payment, command),
-                expected,
-                "{command:?} of {:?}",
-                payment.status
-            );
+            assert_eq!(decide(&payment, command), expected, "{command:?} of {:?}", payment.status);
         }
     }
 }
@@ -97,10 +64,7 @@ fn every_status_answers_every_command() {
 #[test]
 fn nothing_known_answers_every_command() {
     let asked = terms(100);
-    assert_eq!(
-        begin(&Command::Authorize(asked.clone())),
-        Ok((Some(asked), Status::Pending))
-    );
+    assert_eq!(begin(&Command::Authorize(asked.clone())), Ok((Some(asked), Status::Pending)));
     assert_eq!(begin(&Command::Void), Ok((None, Status::Voiding)));
     assert_eq!(begin(&Command::Capture), Err(Refusal::NotFound));
     assert_eq!(begin(&Command::Refund), Err(Refusal::NotFound));
@@ -108,28 +72,16 @@ fn nothing_known_answers_every_command() {
 
 #[test]
 fn other_terms_are_refused_in_every_status() {
-    let method = Terms {
-        method: Method::new("pm_card_mastercard"),
-        ..terms(100)
-    };
-    let user = Terms {
-        user_id: UserId::try_from(8).unwrap(),
-        ..terms(100)
-    };
+    let method = Terms { method: Method::new("pm_card_mastercard"), ..terms(100) };
+    let user = Terms { user_id: UserId::try_from(8).unwrap(), ..terms(100) };
     for other in [terms(101), method, user] {
         for status in all() {
             let payment = payment(status, Some(terms(100)));
-            assert_eq!(
-                decide(&payment, &Command::Authorize(other.clone())),
-                Err(Refusal::OtherTerms)
-            );
+            assert_eq!(decide(&payment, &Command::Authorize(other.clone())), Err(Refusal::OtherTerms));
         }
     }
     let tombstone = payment(Status::Voided, None);
-    assert_eq!(
-        decide(&tombstone, &Command::Authorize(terms(100))),
-        Err(Refusal::Voided)
-    );
+    assert_eq!(decide(&tombstone, &Command::Authorize(terms(100))), Err(Refusal::Voided));
 }
 
 #[test]
@@ -159,11 +111,7 @@ fn every_status_takes_the_providers_word_and_never_moves_back() {
     assert_eq!(table.each_ref().map(|(status, _)| status.clone()), all());
     for (status, row) in table {
         for (standing, expected) in words.iter().zip(row) {
-            assert_eq!(
-                status.after(standing.clone()),
-                expected,
-                "{status:?} told {standing:?}"
-            );
+            assert_eq!(status.after(standing.clone()), expected, "{status:?} told {standing:?}");
         }
     }
 }
@@ -172,12 +120,7 @@ fn every_status_takes_the_providers_word_and_never_moves_back() {
 fn every_intent_moves_forward_and_is_unsettled() {
     for status in all() {
         let payment = payment(status, Some(terms(100)));
-        for command in [
-            Command::Authorize(terms(100)),
-            Command::Capture,
-            Command::Void,
-            Command::Refund,
-        ] {
+        for command in [Command::Authorize(terms(100)), Command::Capture, Command::Void, Command::Refund] {
             match decide(&payment, &command) {
                 Ok(Step::Intend(intent)) => {
                     assert!(intent.rank() > payment.status.rank());

@@ -73,12 +73,7 @@ impl Simulated {
         draw: Draw,
     ) -> Result<Self, OpenError> {
         let database = Database::open(path, &MIGRATIONS, Sharing::Exclusive).await?;
-        Ok(Self {
-            database,
-            habits,
-            clock,
-            draw,
-        })
+        Ok(Self { database, habits, clock, draw })
     }
 
     /// Everything that took effect, oldest first.
@@ -91,9 +86,7 @@ impl Simulated {
 
     /// What an authorisation that this is the first one for its key comes to.
     fn verdict(&self, behaviour: Behaviour) -> Effect {
-        let decline = |code: &str| Effect::Decline {
-            code: code.to_owned(),
-        };
+        let decline = |code: &str| Effect::Decline { code: code.to_owned() };
         match behaviour {
             Behaviour::Decline(code) => decline(code),
             Behaviour::Approve | Behaviour::Dawdle | Behaviour::LoseReplies | Behaviour::FailTwice => {
@@ -118,9 +111,7 @@ impl Simulated {
                 Box::pin(async move {
                     let held = ledger::held(connection, key).await?;
                     let Some(effect) = effect(held.as_ref().map(|held| &held.standing)) else {
-                        return held
-                            .map(|held| Reply::Stored(held.standing))
-                            .ok_or(Error::UnknownKey);
+                        return held.map(|held| Reply::Stored(held.standing)).ok_or(Error::UnknownKey);
                     };
                     let terms = held.and_then(|held| held.terms);
                     ledger::append(connection, key, &effect, terms.as_ref(), at).await?;
@@ -137,18 +128,13 @@ impl Provider for Simulated {
     fn method(&self, token: &str) -> Result<Method, UnknownMethod> {
         match token::behaviour(token) {
             Some(_) => Ok(Method::new(token)),
-            None => Err(UnknownMethod {
-                known: token::known(),
-            }),
+            None => Err(UnknownMethod { known: token::known() }),
         }
     }
 
     /// The effect comes first and the delay after it: whoever does not wait has made a payment all the same.
     async fn authorize(&self, key: CheckoutId, amount: Money, method: &Method) -> Result<Standing, Error> {
-        let terms = Terms {
-            amount,
-            method: method.clone(),
-        };
+        let terms = Terms { amount, method: method.clone() };
         let behaviour = behaviour(method);
         let verdict = self.verdict(behaviour);
         let at = self.clock.now();
@@ -156,11 +142,7 @@ impl Provider for Simulated {
             .database
             .write(move |connection| {
                 Box::pin(async move {
-                    if let Some(Held {
-                        standing,
-                        terms: known,
-                    }) = ledger::held(connection, key).await?
-                    {
+                    if let Some(Held { standing, terms: known }) = ledger::held(connection, key).await? {
                         return match known {
                             Some(known) if known != terms => Err(Error::OtherTerms),
                             Some(_) | None => Ok(Reply::Stored(standing)),
@@ -177,11 +159,7 @@ impl Provider for Simulated {
             })
             .await?;
         if let Reply::Fresh(_, behaviour) = &reply {
-            let least = if *behaviour == Behaviour::Dawdle {
-                SLOW
-            } else {
-                Duration::ZERO
-            };
+            let least = if *behaviour == Behaviour::Dawdle { SLOW } else { Duration::ZERO };
             let delay = self.habits.delay.max(least);
             if !delay.is_zero() {
                 self.clock.sleep(delay).await;
@@ -217,9 +195,7 @@ impl Provider for Simulated {
 
     async fn find(&self, key: CheckoutId) -> Result<Option<Standing>, Error> {
         let mut connection = self.database.read().await?;
-        Ok(ledger::held(&mut connection, key)
-            .await?
-            .map(|held| held.standing))
+        Ok(ledger::held(&mut connection, key).await?.map(|held| held.standing))
     }
 
     async fn ping(&self) -> Result<(), Error> {

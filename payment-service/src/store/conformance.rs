@@ -49,30 +49,19 @@ async fn has_nothing_at_first(store: Arc<dyn Store>) {
 
 async fn keeps_a_payment_as_it_is_in_every_status(store: Arc<dyn Store>) {
     use Status::*;
-    let declined = Declined {
-        code: "card_declined".into(),
-    };
-    let statuses = [
-        Pending, Authorized, declined, Capturing, Captured, Voiding, Voided, Refunding, Refunded,
-    ];
+    let declined = Declined { code: "card_declined".into() };
+    let statuses = [Pending, Authorized, declined, Capturing, Captured, Voiding, Voided, Refunding, Refunded];
     let mut all = Vec::new();
     for (number, status) in (1..).zip(statuses) {
         for terms in [payment(number).terms, None] {
             let number = number * 2 + u8::from(terms.is_some());
-            all.push(Payment {
-                status: status.clone(),
-                terms,
-                ..payment(number)
-            });
+            all.push(Payment { status: status.clone(), terms, ..payment(number) });
         }
     }
     all.sort_by_key(|payment| payment.created_at);
     for payment in &all {
         assert_eq!(store.begin(payment.clone()).await.unwrap(), *payment);
-        assert_eq!(
-            store.find(payment.checkout_id).await.unwrap().as_ref(),
-            Some(payment)
-        );
+        assert_eq!(store.find(payment.checkout_id).await.unwrap().as_ref(), Some(payment));
     }
     assert_eq!(store.snapshot().await.unwrap(), all);
 }
@@ -81,12 +70,7 @@ async fn keeps_the_first_payment_of_a_checkout(store: Arc<dyn Store>) {
     let first = payment(1);
     store.begin(first.clone()).await.unwrap();
     let id = PaymentId(Uuid::from_u128(99));
-    let second = Payment {
-        id,
-        terms: None,
-        status: Status::Voiding,
-        ..first.clone()
-    };
+    let second = Payment { id, terms: None, status: Status::Voiding, ..first.clone() };
     assert_eq!(store.begin(second).await.unwrap(), first);
     assert_eq!(store.snapshot().await.unwrap(), [first]);
 }
@@ -95,40 +79,21 @@ async fn moves_only_from_the_status_that_was_seen(store: Arc<dyn Store>) {
     let pending = store.begin(payment(1)).await.unwrap();
     let other = store.begin(payment(2)).await.unwrap();
     let later = Timestamp::from_micros(500);
-    let declined = Status::Declined {
-        code: "expired_card".into(),
-    };
-    let moved = Payment {
-        status: declined.clone(),
-        updated_at: later,
-        ..pending.clone()
-    };
+    let declined = Status::Declined { code: "expired_card".into() };
+    let moved = Payment { status: declined.clone(), updated_at: later, ..pending.clone() };
     assert_eq!(store.advance(&pending, declined, later).await.unwrap(), moved);
     let latest = Timestamp::from_micros(900);
-    assert_eq!(
-        store.advance(&pending, Status::Authorized, latest).await.unwrap(),
-        moved
-    );
+    assert_eq!(store.advance(&pending, Status::Authorized, latest).await.unwrap(), moved);
     assert_eq!(store.snapshot().await.unwrap(), [moved, other]);
-    store
-        .advance(&payment(3), Status::Voiding, latest)
-        .await
-        .expect_err("there is nothing to be moved");
+    store.advance(&payment(3), Status::Voiding, latest).await.expect_err("there is nothing to be moved");
 }
 
 async fn lets_one_of_many_movers_win(store: Arc<dyn Store>) {
     let pending = store.begin(payment(1)).await.unwrap();
     let moves = (0..32).map(|number: i32| {
         let (store, pending) = (&store, &pending);
-        let to = Status::Declined {
-            code: number.to_string(),
-        };
-        async move {
-            store
-                .advance(pending, to, Timestamp::from_micros(500))
-                .await
-                .unwrap()
-        }
+        let to = Status::Declined { code: number.to_string() };
+        async move { store.advance(pending, to, Timestamp::from_micros(500)).await.unwrap() }
     });
     let answers = join_all(moves).await;
     let stored = store.find(pending.checkout_id).await.unwrap().unwrap();

@@ -27,9 +27,7 @@ impl SqliteStore {
     /// # Errors
     /// When the file can't be opened, or is in use.
     pub async fn open(path: &Path) -> Result<Self, OpenError> {
-        Ok(Self {
-            database: Database::open(path, &MIGRATIONS, Sharing::Exclusive).await?,
-        })
+        Ok(Self { database: Database::open(path, &MIGRATIONS, Sharing::Exclusive).await? })
     }
 
     /// Opens the file for reading only, whether or not a service is at work on it.
@@ -37,9 +35,7 @@ impl SqliteStore {
     /// # Errors
     /// When the file can't be opened.
     pub async fn open_read_only(path: &Path) -> Result<Self, OpenError> {
-        Ok(Self {
-            database: Database::open_read_only(path).await?,
-        })
+        Ok(Self { database: Database::open_read_only(path).await? })
     }
 }
 
@@ -95,9 +91,7 @@ async fn find(connection: &mut SqliteConnection, checkout_id: CheckoutId) -> Res
 }
 
 async fn must_find(connection: &mut SqliteConnection, checkout_id: CheckoutId) -> Result<Payment, Error> {
-    find(connection, checkout_id)
-        .await?
-        .ok_or_else(|| Error::defect("the payment is gone"))
+    find(connection, checkout_id).await?.ok_or_else(|| Error::defect("the payment is gone"))
 }
 
 async fn insert(connection: &mut SqliteConnection, payment: &Payment) -> Result<(), Error> {

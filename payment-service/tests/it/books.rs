@@ -24,10 +24,7 @@ pub(crate) fn check(payments: &[Payment], ledger: &[Entry]) {
         assert!(allowed.contains(&names.as_slice()), "{payment:?} with {names:?}");
         for entry in found {
             let amount = payment.terms.as_ref().map(|terms| terms.amount);
-            assert!(
-                entry.amount == amount || entry.effect == Effect::Tombstone,
-                "{entry:?} of {payment:?}"
-            );
+            assert!(entry.amount == amount || entry.effect == Effect::Tombstone, "{entry:?} of {payment:?}");
             if let (Status::Declined { code }, Effect::Decline { code: at_provider }) =
                 (&payment.status, &entry.effect)
             {
@@ -41,20 +38,13 @@ pub(crate) fn check(payments: &[Payment], ledger: &[Entry]) {
 /// [`check`], and nothing is left half done.
 pub(crate) fn check_at_rest(payments: &[Payment], ledger: &[Entry]) {
     check(payments, ledger);
-    let unsettled: Vec<_> = payments
-        .iter()
-        .filter(|payment| !payment.status.is_settled())
-        .collect();
+    let unsettled: Vec<_> = payments.iter().filter(|payment| !payment.status.is_settled()).collect();
     assert!(unsettled.is_empty(), "{unsettled:?}");
 }
 
 /// What happened to one payment.
 pub(crate) fn effects_of(key: CheckoutId, ledger: &[Entry]) -> Vec<&'static str> {
-    ledger
-        .iter()
-        .filter(|entry| entry.key == key)
-        .map(|entry| name(&entry.effect))
-        .collect()
+    ledger.iter().filter(|entry| entry.key == key).map(|entry| name(&entry.effect)).collect()
 }
 
 fn by_key(ledger: &[Entry]) -> BTreeMap<CheckoutId, Vec<&Entry>> {

@@ -42,67 +42,19 @@ const REFUNDED: &[&str] = &["authorize", "capture", "refund"];
 
 fn crashes() -> [Crash; 8] {
     use Status::*;
-    let crash = |call, fault, seen, again, undone, effects| Crash {
-        call,
-        fault,
-        seen,
-        again,
-        undone,
-        effects,
-    };
+    let crash =
+        |call, fault, seen, again, undone, effects| Crash { call, fault, seen, again, undone, effects };
     let (before, after) = (Fault::HangBefore, Fault::HangAfter);
     let taken = || Err(Refusal::Captured);
     [
-        crash(
-            Call::Authorize,
-            before,
-            Pending,
-            Authorized,
-            Ok(Voided),
-            [AUTHORIZED, TOMBSTONE],
-        ),
-        crash(
-            Call::Authorize,
-            after,
-            Authorized,
-            Authorized,
-            Ok(Voided),
-            [AUTHORIZED, VOIDED],
-        ),
-        crash(
-            Call::Capture,
-            before,
-            Capturing,
-            Captured,
-            Ok(Voided),
-            [CAPTURED, VOIDED],
-        ),
-        crash(
-            Call::Capture,
-            after,
-            Captured,
-            Captured,
-            taken(),
-            [CAPTURED, CAPTURED],
-        ),
+        crash(Call::Authorize, before, Pending, Authorized, Ok(Voided), [AUTHORIZED, TOMBSTONE]),
+        crash(Call::Authorize, after, Authorized, Authorized, Ok(Voided), [AUTHORIZED, VOIDED]),
+        crash(Call::Capture, before, Capturing, Captured, Ok(Voided), [CAPTURED, VOIDED]),
+        crash(Call::Capture, after, Captured, Captured, taken(), [CAPTURED, CAPTURED]),
         crash(Call::Void, before, Voiding, Voided, Ok(Voided), [VOIDED, VOIDED]),
         crash(Call::Void, after, Voided, Voided, Ok(Voided), [VOIDED, VOIDED]),
-        crash(
-            Call::Refund,
-            before,
-            Refunding,
-            Refunded,
-            taken(),
-            [REFUNDED, CAPTURED],
-        ),
-        crash(
-            Call::Refund,
-            after,
-            Refunded,
-            Refunded,
-            taken(),
-            [REFUNDED, REFUNDED],
-        ),
+        crash(Call::Refund, before, Refunding, Refunded, taken(), [REFUNDED, CAPTURED]),
+        crash(Call::Refund, after, Refunded, Refunded, taken(), [REFUNDED, REFUNDED]),
     ]
 }
 
@@ -114,20 +66,11 @@ async fn the_same_call_again_finishes_what_a_crash_cut_off() {
         crash_in(&till, key, &crash).await;
         let cashier = restart(&till).await;
         for _ in 0..2 {
-            assert_eq!(
-                carry_out(&cashier, key, crash.call).await.unwrap().status,
-                crash.again
-            );
+            assert_eq!(carry_out(&cashier, key, crash.call).await.unwrap().status, crash.again);
         }
         let (payments, ledger) = (till.payments().await, till.ledger().await);
         check_at_rest(&payments, &ledger);
-        assert_eq!(
-            effects_of(key, &ledger),
-            crash.effects[0],
-            "{:?} {:?}",
-            crash.call,
-            crash.fault
-        );
+        assert_eq!(effects_of(key, &ledger), crash.effects[0], "{:?} {:?}", crash.call, crash.fault);
     }
 }
 
@@ -147,13 +90,7 @@ async fn after_a_crash_a_look_finds_the_truth_and_a_void_ends_it() {
         assert_eq!(undone, crash.undone, "{:?} {:?}", crash.call, crash.fault);
         let (payments, ledger) = (till.payments().await, till.ledger().await);
         check(&payments, &ledger);
-        assert_eq!(
-            effects_of(key, &ledger),
-            crash.effects[1],
-            "{:?} {:?}",
-            crash.call,
-            crash.fault
-        );
+        assert_eq!(effects_of(key, &ledger), crash.effects[1], "{:?} {:?}", crash.call, crash.fault);
     }
 }
 
@@ -200,10 +137,7 @@ async fn what_was_acknowledged_is_there_after_a_restart() {
     let client = in_process(&service);
     for (number, (calls, status)) in (1..).zip(calls) {
         assert_eq!(ask(&client, checkout(number), Ask::Get).await, Ok(status));
-        assert_eq!(
-            ask(&client, checkout(number), calls[calls.len() - 1]).await,
-            Ok(status)
-        );
+        assert_eq!(ask(&client, checkout(number), calls[calls.len() - 1]).await, Ok(status));
     }
     check_at_rest(&before, &till.ledger().await);
 }

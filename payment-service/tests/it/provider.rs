@@ -39,10 +39,7 @@ async fn what_comes_after_a_void_is_refused() {
     let till = Till::new();
     let provider = till.provider().await;
     let (early, late, visa) = (checkout(1), checkout(2), terms("pm_card_visa"));
-    provider
-        .authorize(early, visa.amount, &visa.method)
-        .await
-        .unwrap();
+    provider.authorize(early, visa.amount, &visa.method).await.unwrap();
     for key in [early, late] {
         for _ in 0..2 {
             assert_eq!(provider.void(key).await.unwrap(), Standing::Voided);
@@ -62,32 +59,17 @@ async fn what_comes_after_a_void_is_refused() {
 async fn what_was_never_authorized_has_no_effect() {
     let till = Till::new();
     let provider = till.provider().await;
-    let (key, visa, bad) = (
-        checkout(1),
-        terms("pm_card_visa"),
-        terms("pm_card_chargeDeclined"),
-    );
+    let (key, visa, bad) = (checkout(1), terms("pm_card_visa"), terms("pm_card_chargeDeclined"));
     assert!(matches!(provider.capture(key).await, Err(Error::UnknownKey)));
     assert!(matches!(provider.refund(key).await, Err(Error::UnknownKey)));
-    let no = Standing::Declined {
-        code: "card_declined".into(),
-    };
-    assert_eq!(
-        provider.authorize(key, bad.amount, &bad.method).await.unwrap(),
-        no
-    );
-    for standing in [
-        provider.capture(key).await,
-        provider.refund(key).await,
-        provider.void(key).await,
-    ] {
+    let no = Standing::Declined { code: "card_declined".into() };
+    assert_eq!(provider.authorize(key, bad.amount, &bad.method).await.unwrap(), no);
+    for standing in [provider.capture(key).await, provider.refund(key).await, provider.void(key).await] {
         assert_eq!(standing.unwrap(), no);
     }
     assert_eq!(effects_of(key, &provider.ledger().await.unwrap()), ["decline"]);
 
-    let other = provider
-        .authorize(key, Money::new(1, Currency::USD), &bad.method)
-        .await;
+    let other = provider.authorize(key, Money::new(1, Currency::USD), &bad.method).await;
     assert!(matches!(other, Err(Error::OtherTerms)));
     let other = provider.authorize(key, visa.amount, &visa.method).await;
     assert!(matches!(other, Err(Error::OtherTerms)));
@@ -97,11 +79,7 @@ async fn what_was_never_authorized_has_no_effect() {
 async fn the_ledger_outlives_the_provider() {
     let till = Till::new();
     let (key, visa) = (checkout(1), terms("pm_card_visa"));
-    till.provider()
-        .await
-        .authorize(key, visa.amount, &visa.method)
-        .await
-        .unwrap();
+    till.provider().await.authorize(key, visa.amount, &visa.method).await.unwrap();
     let provider = till.provider().await;
     assert_eq!(provider.find(key).await.unwrap(), Some(Standing::Authorized));
     assert_eq!(provider.capture(key).await.unwrap(), Standing::Captured);

@@ -41,30 +41,16 @@ async fn fifty_of_every_call_are_one_each() {
     let till = Till::new();
     let client = in_process(&till.open().await);
     for (call, status, effects) in [
-        (
-            Ask::Charge("pm_card_visa"),
-            PaymentStatus::Captured,
-            &["authorize", "capture"][..],
-        ),
+        (Ask::Charge("pm_card_visa"), PaymentStatus::Captured, &["authorize", "capture"][..]),
         (Ask::Capture, PaymentStatus::Captured, &["authorize", "capture"]),
-        (
-            Ask::Refund,
-            PaymentStatus::Refunded,
-            &["authorize", "capture", "refund"],
-        ),
+        (Ask::Refund, PaymentStatus::Refunded, &["authorize", "capture", "refund"]),
     ] {
         let mut calls = JoinSet::new();
         for _ in 0..50 {
             let client = client.clone();
             calls.spawn(async move { ask(&client, checkout(1), call).await });
         }
-        assert!(
-            calls
-                .join_all()
-                .await
-                .into_iter()
-                .all(|reply| reply == Ok(status))
-        );
+        assert!(calls.join_all().await.into_iter().all(|reply| reply == Ok(status)));
         assert_eq!(effects_of(checkout(1), &till.ledger().await), effects);
     }
 }
@@ -93,14 +79,10 @@ async fn a_void_beats_an_authorization_whichever_comes_first() {
     let (payments, ledger) = (till.payments().await, till.ledger().await);
     check_at_rest(&payments, &ledger);
     assert!(payments.iter().all(|payment| payment.status == Status::Voided));
-    let tombstones = payments
-        .iter()
-        .filter(|payment| effects_of(payment.checkout_id, &ledger) == ["tombstone"]);
+    let tombstones =
+        payments.iter().filter(|payment| effects_of(payment.checkout_id, &ledger) == ["tombstone"]);
     let late = tombstones.count();
-    assert!(
-        (1..payments.len()).contains(&late),
-        "{late} came late: that was no race"
-    );
+    assert!((1..payments.len()).contains(&late), "{late} came late: that was no race");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -139,10 +121,7 @@ async fn of_a_capture_and_a_void_one_wins_and_both_say_so() {
             other => panic!("{other:?}"),
         }
     }
-    assert!(
-        (1..ROUNDS).contains(&captured),
-        "{captured} captured: that was no race"
-    );
+    assert!((1..ROUNDS).contains(&captured), "{captured} captured: that was no race");
     check_at_rest(&till.payments().await, &ledger);
 }
 

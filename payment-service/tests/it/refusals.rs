@@ -54,11 +54,7 @@ async fn walk(client: &Client, till: &Till) {
 async fn nothing_is_known(client: &Client) {
     for asked in [Ask::Capture, Ask::Refund, Ask::Get] {
         let reply = ask(client, checkout(1), asked).await;
-        assert_eq!(
-            reply,
-            refused(Code::NotFound, Reason::PaymentNotFound),
-            "{asked:?}"
-        );
+        assert_eq!(reply, refused(Code::NotFound, Reason::PaymentNotFound), "{asked:?}");
     }
 }
 
@@ -69,16 +65,10 @@ async fn authorized_first(client: &Client) {
     assert_eq!(ask(client, id, Ask::Refund).await, unpaid);
 
     let dearer = AuthorizeRequest {
-        amount: Some(proto::common::Money {
-            currency_code: "USD".into(),
-            minor_units: 130_000,
-        }),
+        amount: Some(proto::common::Money { currency_code: "USD".into(), minor_units: 130_000 }),
         ..asking(id, "pm_card_visa")
     };
-    let other_user = AuthorizeRequest {
-        user_id: 8,
-        ..asking(id, "pm_card_visa")
-    };
+    let other_user = AuthorizeRequest { user_id: 8, ..asking(id, "pm_card_visa") };
     let other_card = asking(id, "pm_card_mastercard");
     for other in [dearer, other_user, other_card] {
         let authorize = client.clone().authorize(other.clone()).await.unwrap_err();
@@ -91,15 +81,10 @@ async fn authorized_first(client: &Client) {
     assert_eq!(ask(client, id, Ask::Get).await, Ok(PaymentStatus::Authorized));
 
     let declined = checkout(3);
-    ask(client, declined, Ask::Authorize("pm_card_chargeDeclined"))
-        .await
-        .unwrap_err();
+    ask(client, declined, Ask::Authorize("pm_card_chargeDeclined")).await.unwrap_err();
     for asked in [Ask::Capture, Ask::Refund] {
         let reply = ask(client, declined, asked).await;
-        assert_eq!(
-            reply,
-            refused(Code::FailedPrecondition, Reason::PaymentNotCapturable)
-        );
+        assert_eq!(reply, refused(Code::FailedPrecondition, Reason::PaymentNotCapturable));
     }
 }
 
@@ -126,23 +111,13 @@ async fn captured_first(client: &Client) {
     let charge = Ask::Charge("pm_card_visa");
     for _ in 0..2 {
         assert_eq!(ask(client, id, charge).await, Ok(PaymentStatus::Captured));
-        assert_eq!(
-            ask(client, id, Ask::Void).await,
-            refused(Code::Aborted, Reason::PaymentCaptured)
-        );
+        assert_eq!(ask(client, id, Ask::Void).await, refused(Code::Aborted, Reason::PaymentCaptured));
     }
     assert_eq!(ask(client, id, Ask::Refund).await, Ok(PaymentStatus::Refunded));
-    assert_eq!(
-        ask(client, id, Ask::Void).await,
-        refused(Code::Aborted, Reason::PaymentCaptured)
-    );
+    assert_eq!(ask(client, id, Ask::Void).await, refused(Code::Aborted, Reason::PaymentCaptured));
     // What was asked for has happened once, and does not happen again.
     for asked in [VISA, charge, Ask::Capture, Ask::Refund] {
-        assert_eq!(
-            ask(client, id, asked).await,
-            Ok(PaymentStatus::Refunded),
-            "{asked:?}"
-        );
+        assert_eq!(ask(client, id, asked).await, Ok(PaymentStatus::Refunded), "{asked:?}");
     }
 }
 
@@ -150,10 +125,7 @@ async fn fields_are_named(client: &Client) {
     let id = checkout(7);
     let good = || asking(id, "pm_card_visa");
     let amount = |currency: &str, minor_units| {
-        Some(proto::common::Money {
-            currency_code: currency.into(),
-            minor_units,
-        })
+        Some(proto::common::Money { currency_code: currency.into(), minor_units })
     };
     let tokens = "must be one of pm_card_visa, pm_card_mastercard, pm_card_chargeDeclined, \
                   pm_card_chargeDeclinedInsufficientFunds, pm_card_chargeDeclinedExpiredCard, \
@@ -161,48 +133,13 @@ async fn fields_are_named(client: &Client) {
                   pm_sim_slow, pm_sim_lost_reply, pm_sim_unavailable";
     let uuid = "must be a UUID such as 01890a5d-ac96-774b-bcce-b302099a8057";
     let cases = [
+        (AuthorizeRequest { checkout_id: "1".into(), ..good() }, "checkout_id", uuid),
+        (AuthorizeRequest { user_id: 0, ..good() }, "user_id", "must be a positive integer"),
+        (AuthorizeRequest { amount: None, ..good() }, "amount", "is required"),
+        (AuthorizeRequest { amount: amount("USD", 0), ..good() }, "amount", "must be more than nothing"),
+        (AuthorizeRequest { amount: amount("USD", -1), ..good() }, "amount", "must be more than nothing"),
         (
-            AuthorizeRequest {
-                checkout_id: "1".into(),
-                ..good()
-            },
-            "checkout_id",
-            uuid,
-        ),
-        (
-            AuthorizeRequest { user_id: 0, ..good() },
-            "user_id",
-            "must be a positive integer",
-        ),
-        (
-            AuthorizeRequest {
-                amount: None,
-                ..good()
-            },
-            "amount",
-            "is required",
-        ),
-        (
-            AuthorizeRequest {
-                amount: amount("USD", 0),
-                ..good()
-            },
-            "amount",
-            "must be more than nothing",
-        ),
-        (
-            AuthorizeRequest {
-                amount: amount("USD", -1),
-                ..good()
-            },
-            "amount",
-            "must be more than nothing",
-        ),
-        (
-            AuthorizeRequest {
-                amount: amount("usd", 1),
-                ..good()
-            },
+            AuthorizeRequest { amount: amount("usd", 1), ..good() },
             "amount.currency_code",
             "must be an ISO 4217 currency code such as USD",
         ),
@@ -216,23 +153,10 @@ async fn fields_are_named(client: &Client) {
         ] {
             assert_eq!(status.code(), Code::InvalidArgument);
             assert_eq!(status::reason(&status), Some(Reason::InvalidArgument));
-            assert_eq!(
-                status::violations(&status),
-                [(field.to_owned(), message.to_owned())]
-            );
+            assert_eq!(status::violations(&status), [(field.to_owned(), message.to_owned())]);
         }
     }
-    let status = client
-        .clone()
-        .capture(CaptureRequest::default())
-        .await
-        .unwrap_err();
-    assert_eq!(
-        status::violations(&status),
-        [("checkout_id".to_owned(), uuid.to_owned())]
-    );
-    assert_eq!(
-        ask(client, id, Ask::Get).await,
-        refused(Code::NotFound, Reason::PaymentNotFound)
-    );
+    let status = client.clone().capture(CaptureRequest::default()).await.unwrap_err();
+    assert_eq!(status::violations(&status), [("checkout_id".to_owned(), uuid.to_owned())]);
+    assert_eq!(ask(client, id, Ask::Get).await, refused(Code::NotFound, Reason::PaymentNotFound));
 }

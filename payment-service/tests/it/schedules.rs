@@ -41,68 +41,29 @@ struct Schedule {
 
 fn schedules() -> impl Strategy<Value = Schedule> {
     use Command::*;
-    let tokens = [
-        "pm_card_visa",
-        "pm_card_visa",
-        "pm_card_chargeDeclined",
-        "pm_sim_lost_reply",
-        "pm_sim_unavailable",
-    ];
-    let command = select(vec![
-        Authorize,
-        Authorize,
-        AuthorizeOther,
-        Charge,
-        Capture,
-        Capture,
-        Void,
-        Refund,
-        Find,
-    ]);
-    let fault = select(vec![
-        Fault::None,
-        Fault::None,
-        Fault::LoseRequest,
-        Fault::LoseReply,
-    ]);
+    let tokens =
+        ["pm_card_visa", "pm_card_visa", "pm_card_chargeDeclined", "pm_sim_lost_reply", "pm_sim_unavailable"];
+    let command =
+        select(vec![Authorize, Authorize, AuthorizeOther, Charge, Capture, Capture, Void, Refund, Find]);
+    let fault = select(vec![Fault::None, Fault::None, Fault::LoseRequest, Fault::LoseReply]);
     let weather =
         (fault, 0..6_u8, 0..6_u8).prop_map(|(fault, before, after)| Weather { fault, before, after });
     let rounds = prop::collection::vec(prop::collection::vec(command, 1..4), 1..6);
-    (
-        select(tokens.to_vec()),
-        rounds,
-        prop::collection::vec(weather, 0..20),
-    )
-        .prop_map(|(token, rounds, weather)| Schedule {
-            token,
-            rounds,
-            weather,
-        })
+    (select(tokens.to_vec()), rounds, prop::collection::vec(weather, 0..20))
+        .prop_map(|(token, rounds, weather)| Schedule { token, rounds, weather })
 }
 
 #[test]
 fn no_schedule_takes_money_twice_or_leaves_it_hanging() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let till = Till::new();
     let shop = runtime.block_on(async {
         let provider = Arc::new(till.provider().await);
         let line = Unreliable::new(provider.clone());
         let (cashier, store) = till.cashier_and_store(line.clone()).await;
-        Shop {
-            cashier,
-            line,
-            store,
-            provider,
-        }
+        Shop { cashier, line, store, provider }
     });
-    let config = Config {
-        cases: 256,
-        failure_persistence: None,
-        ..Config::default()
-    };
+    let config = Config { cases: 256, failure_persistence: None, ..Config::default() };
     let cases = AtomicU64::new(0);
     let case = |schedule| {
         let key = checkout(cases.fetch_add(1, Ordering::Relaxed).into());
@@ -124,8 +85,7 @@ struct Shop {
 impl Shop {
     async fn run(&self, key: CheckoutId, schedule: Schedule) {
         let mut weather = VecDeque::from(schedule.weather);
-        self.line
-            .set(move || weather.pop_front().unwrap_or(Weather::FAIR));
+        self.line.set(move || weather.pop_front().unwrap_or(Weather::FAIR));
         let mut answers = Vec::new();
         for round in schedule.rounds {
             let calls = round.into_iter().map(async |command| {
@@ -172,10 +132,7 @@ fn stays_true((command, reply): &Answer, effects: &[&str]) {
         (_, Err(Error::NoAnswer(_))) => true,
         (_, Err(Error::Store(_) | Error::Lost | Error::Unsettled)) => false,
     };
-    assert!(
-        holds,
-        "{command:?} was answered {reply:?}, but the provider did {effects:?}"
-    );
+    assert!(holds, "{command:?} was answered {reply:?}, but the provider did {effects:?}");
 }
 
 /// Asks for what is unsettled until it is not: as whoever asked for it would.

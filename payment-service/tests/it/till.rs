@@ -38,23 +38,13 @@ impl Till {
 
     fn files(&self) -> Files {
         let file = |name| self.dir.path().join(name);
-        Files {
-            payments: file("payment.db"),
-            provider: file("provider.db"),
-        }
+        Files { payments: file("payment.db"), provider: file("provider.db") }
     }
 
     /// The whole service; waits for a former one to let go of the files.
     pub(crate) async fn open(&self) -> Service {
-        let settings = Settings {
-            payment_success_rate: 1.0,
-            payment_delay_ms: 0,
-        };
-        let open = async || {
-            payment_service::open(&self.files(), &settings, self.world.clone())
-                .await
-                .ok()
-        };
+        let settings = Settings { payment_success_rate: 1.0, payment_delay_ms: 0 };
+        let open = async || payment_service::open(&self.files(), &settings, self.world.clone()).await.ok();
         eventually("a service on these files", PATIENCE, open).await
     }
 
@@ -78,15 +68,8 @@ impl Till {
 
     pub(crate) async fn provider_with(&self, success_rate: f64, draw: Draw) -> Simulated {
         let path = self.files().provider;
-        let habits = Habits {
-            success_rate,
-            delay: Duration::ZERO,
-        };
-        let open = async || {
-            Simulated::open(&path, habits, self.world.clock.clone(), draw.clone())
-                .await
-                .ok()
-        };
+        let habits = Habits { success_rate, delay: Duration::ZERO };
+        let open = async || Simulated::open(&path, habits, self.world.clock.clone(), draw.clone()).await.ok();
         eventually("the provider", PATIENCE, open).await
     }
 
@@ -97,12 +80,7 @@ impl Till {
 
     /// Everything that the service believes.
     pub(crate) async fn payments(&self) -> Vec<Payment> {
-        SqliteStore::open_read_only(&self.files().payments)
-            .await
-            .unwrap()
-            .snapshot()
-            .await
-            .unwrap()
+        SqliteStore::open_read_only(&self.files().payments).await.unwrap().snapshot().await.unwrap()
     }
 }
 
@@ -152,11 +130,7 @@ pub(crate) async fn ask(client: &Client, id: CheckoutId, ask: Ask) -> Result<pb:
         Ask::Capture => client.capture(timed(pb::CaptureRequest { checkout_id })).await,
         Ask::Void => client.void(timed(pb::VoidRequest { checkout_id })).await,
         Ask::Refund => client.refund(timed(pb::RefundRequest { checkout_id })).await,
-        Ask::Get => {
-            client
-                .get_payment(timed(pb::GetPaymentRequest { checkout_id }))
-                .await
-        }
+        Ask::Get => client.get_payment(timed(pb::GetPaymentRequest { checkout_id })).await,
     };
     let payment = reply.map_err(Refused::from)?.into_inner();
     assert_eq!(payment.checkout_id, id.to_string());
@@ -188,11 +162,7 @@ impl From<Status> for Refused {
 }
 
 pub(crate) fn refused<T>(code: Code, reason: proto::Reason) -> Result<T, Refused> {
-    Err(Refused {
-        code,
-        reason: Some(reason),
-        decline_code: None,
-    })
+    Err(Refused { code, reason: Some(reason), decline_code: None })
 }
 
 pub(crate) fn declined<T>(code: &str) -> Result<T, Refused> {
@@ -204,9 +174,5 @@ pub(crate) fn declined<T>(code: &str) -> Result<T, Refused> {
 }
 
 pub(crate) fn unknown<T>() -> Result<T, Refused> {
-    Err(Refused {
-        code: Code::Unavailable,
-        reason: None,
-        decline_code: None,
-    })
+    Err(Refused { code: Code::Unavailable, reason: None, decline_code: None })
 }

@@ -19,26 +19,17 @@ async fn good_cards_pay() {
     for (number, token) in (1..).zip(["pm_card_visa", "pm_card_mastercard"]) {
         let id = checkout(number);
         for _ in 0..2 {
-            assert_eq!(
-                ask(&client, id, Ask::Authorize(token)).await,
-                Ok(PaymentStatus::Authorized)
-            );
+            assert_eq!(ask(&client, id, Ask::Authorize(token)).await, Ok(PaymentStatus::Authorized));
         }
         for _ in 0..2 {
             assert_eq!(ask(&client, id, Ask::Capture).await, Ok(PaymentStatus::Captured));
-            assert_eq!(
-                ask(&client, id, Ask::Authorize(token)).await,
-                Ok(PaymentStatus::Captured)
-            );
+            assert_eq!(ask(&client, id, Ask::Authorize(token)).await, Ok(PaymentStatus::Captured));
         }
         for _ in 0..2 {
             assert_eq!(ask(&client, id, Ask::Refund).await, Ok(PaymentStatus::Refunded));
             assert_eq!(ask(&client, id, Ask::Get).await, Ok(PaymentStatus::Refunded));
         }
-        assert_eq!(
-            effects_of(id, &till.ledger().await),
-            ["authorize", "capture", "refund"]
-        );
+        assert_eq!(effects_of(id, &till.ledger().await), ["authorize", "capture", "refund"]);
     }
     check_at_rest(&till.payments().await, &till.ledger().await);
 }
@@ -95,10 +86,7 @@ async fn who_does_not_wait_for_a_slow_provider_finds_the_payment_made() {
     eventually("the authorisation", PATIENCE, booked).await;
     drop(asked);
     assert_eq!(ask(&client, id, Ask::Get).await, Ok(PaymentStatus::Authorized));
-    assert_eq!(
-        ask(&client, id, Ask::Charge("pm_sim_slow")).await,
-        Ok(PaymentStatus::Captured)
-    );
+    assert_eq!(ask(&client, id, Ask::Charge("pm_sim_slow")).await, Ok(PaymentStatus::Captured));
     assert_eq!(effects_of(id, &till.ledger().await), ["authorize", "capture"]);
 }
 
@@ -110,10 +98,7 @@ async fn lost_replies_are_found_by_asking_again() {
     let id = checkout(1);
     assert_eq!(ask(&client, id, Ask::Authorize(token)).await, unknown());
     assert_eq!(effects_of(id, &till.ledger().await), ["authorize"]);
-    assert_eq!(
-        ask(&client, id, Ask::Authorize(token)).await,
-        Ok(PaymentStatus::Authorized)
-    );
+    assert_eq!(ask(&client, id, Ask::Authorize(token)).await, Ok(PaymentStatus::Authorized));
     assert_eq!(ask(&client, id, Ask::Capture).await, unknown());
     assert_eq!(effects_of(id, &till.ledger().await), ["authorize", "capture"]);
     assert_eq!(ask(&client, id, Ask::Capture).await, Ok(PaymentStatus::Captured));
@@ -147,10 +132,7 @@ async fn an_unavailable_provider_fails_twice_without_effect_and_then_works() {
     let client = in_process(&till.open().await);
     assert_eq!(ask(&client, id, Ask::Authorize(token)).await, unknown());
     assert_eq!(till.ledger().await, []);
-    assert_eq!(
-        ask(&client, id, Ask::Authorize(token)).await,
-        Ok(PaymentStatus::Authorized)
-    );
+    assert_eq!(ask(&client, id, Ask::Authorize(token)).await, Ok(PaymentStatus::Authorized));
     assert_eq!(ask(&client, other, Ask::Charge(token)).await, unknown());
     assert_eq!(ask(&client, other, Ask::Void).await, Ok(PaymentStatus::Voided));
     assert_eq!(effects_of(other, &till.ledger().await), ["tombstone"]);
@@ -165,15 +147,9 @@ async fn luck_is_drawn_once_for_a_payment() {
     let draw = Arc::new(move || if draw.load(Ordering::Relaxed) { 0.0 } else { 0.3 });
     let provider = till.provider_with(0.3, draw).await;
     let terms = terms("pm_card_visa");
-    let authorize = async |number| {
-        provider
-            .authorize(checkout(number), terms.amount, &terms.method)
-            .await
-            .unwrap()
-    };
-    let no = Standing::Declined {
-        code: "processing_error".into(),
-    };
+    let authorize =
+        async |number| provider.authorize(checkout(number), terms.amount, &terms.method).await.unwrap();
+    let no = Standing::Declined { code: "processing_error".into() };
     assert_eq!(authorize(1).await, no);
     lucky.store(true, Ordering::Relaxed);
     assert_eq!(authorize(1).await, no);

@@ -32,11 +32,7 @@ pub(crate) struct Weather {
 }
 
 impl Weather {
-    pub(crate) const FAIR: Self = Self {
-        fault: Fault::None,
-        before: 0,
-        after: 0,
-    };
+    pub(crate) const FAIR: Self = Self { fault: Fault::None, before: 0, after: 0 };
 
     pub(crate) const fn only(fault: Fault) -> Self {
         Self { fault, ..Self::FAIR }
@@ -55,11 +51,7 @@ pub(crate) struct Unreliable {
 impl Unreliable {
     pub(crate) fn new(provider: Arc<dyn Provider>) -> Arc<Self> {
         let forecast: Forecast = Box::new(|| Weather::FAIR);
-        Arc::new(Self {
-            provider,
-            forecast: Mutex::new(forecast),
-            hangs: Notify::new(),
-        })
+        Arc::new(Self { provider, forecast: Mutex::new(forecast), hangs: Notify::new() })
     }
 
     /// From now on the line is as `forecast` says, once for each call.

@@ -27,13 +27,7 @@ pub enum Sort {
 
 impl Sort {
     /// Every order.
-    pub const ALL: [Self; 5] = [
-        Self::Id,
-        Self::Name,
-        Self::Price,
-        Self::PriceDescending,
-        Self::Newest,
-    ];
+    pub const ALL: [Self; 5] = [Self::Id, Self::Name, Self::Price, Self::PriceDescending, Self::Newest];
 }
 
 /// The place of a product in an order, and the cursor of a page: it says the order, and everything that
@@ -126,10 +120,7 @@ impl Filter {
     pub fn containing(mut self, text: &str) -> Result<Self, InvalidFilter> {
         let text = text.trim();
         if text.chars().nth(Self::MAX_TEXT).is_some() {
-            return Err(InvalidFilter {
-                field: "query",
-                message: "must be at most 200 characters",
-            });
+            return Err(InvalidFilter { field: "query", message: "must be at most 200 characters" });
         }
         self.text = Some(text).filter(|text| !text.is_empty()).map(Folded::from);
         Ok(self)
@@ -138,9 +129,7 @@ impl Filter {
     /// Products of exactly this category; blank text stands for all.
     #[must_use]
     pub fn of_category(mut self, category: &str) -> Self {
-        self.category = Some(category.trim())
-            .filter(|category| !category.is_empty())
-            .map(str::to_owned);
+        self.category = Some(category.trim()).filter(|category| !category.is_empty()).map(str::to_owned);
         self
     }
 
@@ -152,19 +141,11 @@ impl Filter {
     }
 
     pub(super) fn lets_through(&self, entry: &Entry) -> bool {
-        let Self {
-            text,
-            category,
-            prices,
-        } = self;
+        let Self { text, category, prices } = self;
         let parts = entry.product.details.parts();
-        category
-            .as_ref()
-            .is_none_or(|category| *category == parts.category)
+        category.as_ref().is_none_or(|category| *category == parts.category)
             && prices.as_ref().is_none_or(|prices| prices.contains(parts.price))
-            && text
-                .as_ref()
-                .is_none_or(|text| entry.name.contains(text) || entry.description.contains(text))
+            && text.as_ref().is_none_or(|text| entry.name.contains(text) || entry.description.contains(text))
     }
 }
 
@@ -183,10 +164,7 @@ impl PriceRange {
     pub fn between(lowest: Option<Money>, highest: Option<Money>) -> Result<Option<Self>, InvalidFilter> {
         for (field, end) in [("min_price", lowest), ("max_price", highest)] {
             if end.is_some_and(|end| end.minor < 0) {
-                return Err(InvalidFilter {
-                    field,
-                    message: "must not be negative",
-                });
+                return Err(InvalidFilter { field, message: "must not be negative" });
             }
         }
         let (currency, minor) = match (lowest, highest) {
@@ -200,10 +178,7 @@ impl PriceRange {
                 });
             }
             (Some(lowest), Some(highest)) if lowest.minor > highest.minor => {
-                return Err(InvalidFilter {
-                    field: "max_price",
-                    message: "must not be below min_price",
-                });
+                return Err(InvalidFilter { field: "max_price", message: "must not be below min_price" });
             }
             (Some(lowest), Some(highest)) => (lowest.currency, lowest.minor..=highest.minor),
         };

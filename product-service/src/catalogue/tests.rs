@@ -7,43 +7,26 @@ use crate::product::{Details, DetailsParts};
 
 /// Few names, categories, prices and moments, so that products often are equal in what they are sorted by.
 fn product() -> impl Strategy<Value = Product> {
-    let name = select(vec![
-        "Äpfel",
-        "äpfel",
-        "apple",
-        "Straße",
-        "STRASSE",
-        "Ωμέγας",
-        "a",
-    ]);
+    let name = select(vec!["Äpfel", "äpfel", "apple", "Straße", "STRASSE", "Ωμέγας", "a"]);
     let description = select(vec!["", "red\nor GREEN", "ROT oder grün"]);
     let category = select(vec!["Fruit", "Roads"]);
     let currency = select(vec!["USD", "EUR"]);
-    (
-        name,
-        description,
-        category,
-        currency,
-        1..5_i64,
-        0..3_i64,
-        1..1000_i64,
+    (name, description, category, currency, 1..5_i64, 0..3_i64, 1..1000_i64).prop_map(
+        |(name, description, category, currency, minor, created_at, id)| Product {
+            id: id.try_into().unwrap(),
+            details: Details::try_from(DetailsParts {
+                name: name.into(),
+                description: description.into(),
+                category: category.into(),
+                price: Money::new(minor, currency.parse().unwrap()),
+                image_url: String::new(),
+            })
+            .unwrap(),
+            version: 1,
+            created_at: Timestamp::from_micros(created_at),
+            updated_at: Timestamp::from_micros(created_at),
+        },
     )
-        .prop_map(
-            |(name, description, category, currency, minor, created_at, id)| Product {
-                id: id.try_into().unwrap(),
-                details: Details::try_from(DetailsParts {
-                    name: name.into(),
-                    description: description.into(),
-                    category: category.into(),
-                    price: Money::new(minor, currency.parse().unwrap()),
-                    image_url: String::new(),
-                })
-                .unwrap(),
-                version: 1,
-                created_at: Timestamp::from_micros(created_at),
-                updated_at: Timestamp::from_micros(created_at),
-            },
-        )
 }
 
 /// Products with ids of their own.
@@ -58,19 +41,10 @@ fn products() -> impl Strategy<Value = Vec<Product>> {
 fn filter() -> impl Strategy<Value = Filter> {
     let text = select(vec!["", "ä", "STRASSE", "Green", "rot", "zebra"]);
     let category = select(vec!["", "Fruit"]);
-    let prices = select(vec![
-        (None, None),
-        (Some(2), None),
-        (None, Some(3)),
-        (Some(2), Some(3)),
-    ]);
+    let prices = select(vec![(None, None), (Some(2), None), (None, Some(3)), (Some(2), Some(3))]);
     (text, category, prices).prop_map(|(text, category, (lowest, highest))| {
         let prices = PriceRange::between(lowest.map(usd), highest.map(usd)).unwrap();
-        Filter::default()
-            .containing(text)
-            .unwrap()
-            .of_category(category)
-            .priced(prices)
+        Filter::default().containing(text).unwrap().of_category(category).priced(prices)
     })
 }
 
@@ -114,10 +88,7 @@ fn walk(
     let mut start = Start::First(sort);
     loop {
         let page = catalogue.page(filter, &start, size(page_size));
-        assert!(
-            page.next.is_none() || page.products.len() == size(page_size).get(),
-            "a full page"
-        );
+        assert!(page.next.is_none() || page.products.len() == size(page_size).get(), "a full page");
         seen.extend(page.products.iter().map(|product| product.id));
         let Some(next) = page.next else { return seen };
         assert_eq!(next.sort(), sort);
@@ -190,24 +161,12 @@ fn a_price_range_has_one_currency_and_two_ends() {
     let eur = Money::new(1, "EUR".parse().unwrap());
     let refused = |lowest, highest| PriceRange::between(lowest, highest).unwrap_err().to_string();
     assert_eq!(refused(Some(usd(-1)), None), "min_price must not be negative");
-    assert_eq!(
-        refused(None, Some(usd(i64::MIN))),
-        "max_price must not be negative"
-    );
-    assert_eq!(
-        refused(Some(eur), Some(usd(1))),
-        "max_price must be in the currency of min_price"
-    );
-    assert_eq!(
-        refused(Some(usd(2)), Some(usd(1))),
-        "max_price must not be below min_price"
-    );
+    assert_eq!(refused(None, Some(usd(i64::MIN))), "max_price must not be negative");
+    assert_eq!(refused(Some(eur), Some(usd(1))), "max_price must be in the currency of min_price");
+    assert_eq!(refused(Some(usd(2)), Some(usd(1))), "max_price must not be below min_price");
     assert_eq!(PriceRange::between(None, None), Ok(None));
     let exactly_two = PriceRange::between(Some(usd(2)), Some(usd(2))).unwrap().unwrap();
-    assert_eq!(
-        [1, 2, 3].map(|minor| exactly_two.contains(usd(minor))),
-        [false, true, false]
-    );
+    assert_eq!([1, 2, 3].map(|minor| exactly_two.contains(usd(minor))), [false, true, false]);
     assert!(!exactly_two.contains(Money::new(2, eur.currency)));
 }
 
@@ -215,11 +174,7 @@ fn a_price_range_has_one_currency_and_two_ends() {
 fn a_cursor_of_the_longest_name_fits_a_token() {
     let widest = ('\0'..=char::MAX)
         .filter(|c| !c.is_control() && !c.is_whitespace())
-        .max_by_key(|c| {
-            serde_json::to_string(&text::Folded::from(&*c.to_string()))
-                .unwrap()
-                .len()
-        })
+        .max_by_key(|c| serde_json::to_string(&text::Folded::from(&*c.to_string())).unwrap().len())
         .unwrap();
     let name = text::Folded::from(&*widest.to_string().repeat(200));
     let last = Position::Name(name, i64::MAX.try_into().unwrap());

@@ -23,10 +23,7 @@ impl Folded {
 impl From<&str> for Folded {
     fn from(text: &str) -> Self {
         let lower = text.chars().flat_map(char::to_lowercase);
-        let folded: String = lower
-            .flat_map(char::to_uppercase)
-            .flat_map(char::to_lowercase)
-            .collect();
+        let folded: String = lower.flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect();
         Self(folded.into())
     }
 }

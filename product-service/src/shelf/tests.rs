@@ -41,13 +41,7 @@ impl Moody {
         let directory = TempDir::new().unwrap();
         let store = Sqlite::open(&directory.path().join("product.db")).await.unwrap();
         let (made, go_on) = (Notify::new(), Notify::new());
-        Arc::new(Self {
-            store,
-            mood: Mutex::new(Mood::Good),
-            made,
-            go_on,
-            _directory: directory,
-        })
+        Arc::new(Self { store, mood: Mutex::new(Mood::Good), made, go_on, _directory: directory })
     }
 
     fn becomes(&self, mood: Mood) {
@@ -141,18 +135,11 @@ async fn a_change_is_seen_once_it_is_answered() {
     let before = shelf.catalogue();
     let added = add(&shelf).await.unwrap();
     assert_eq!(shelf.catalogue().product(added.id), Some(&added));
-    let replaced = shelf
-        .replace(id(1), tablet(), Some(1), Timestamp::from_micros(NOW))
-        .await
-        .unwrap();
+    let replaced = shelf.replace(id(1), tablet(), Some(1), Timestamp::from_micros(NOW)).await.unwrap();
     assert_eq!(shelf.catalogue().product(id(1)), Some(&replaced));
     shelf.remove(added.id).await.unwrap();
     assert!(!shows(&shelf, 6));
-    assert_eq!(
-        before.product(id(1)).unwrap().version,
-        1,
-        "who reads goes on with what it has"
-    );
+    assert_eq!(before.product(id(1)).unwrap().version, 1, "who reads goes on with what it has");
 }
 
 #[tokio::test]
@@ -191,11 +178,7 @@ async fn who_gives_up_waiting_for_its_turn_has_changed_nothing() {
     store.go_on.notify_one();
     first.await.unwrap();
     store.becomes(Mood::Good);
-    assert_eq!(
-        add(&shelf).await.unwrap().id,
-        id(7),
-        "the next one's turn has come"
-    );
+    assert_eq!(add(&shelf).await.unwrap().id, id(7), "the next one's turn has come");
     assert_eq!(store.all().await.unwrap().len(), 7);
 }
 
@@ -212,10 +195,7 @@ async fn closing_waits_for_the_change_under_way() {
     close.await;
     assert_eq!(caller.await.unwrap().id, id(6));
     store.becomes(Mood::Good);
-    assert!(matches!(
-        add(&shelf).await,
-        Err(Error::Store(sql::Error::Unavailable(_)))
-    ));
+    assert!(matches!(add(&shelf).await, Err(Error::Store(sql::Error::Unavailable(_)))));
     assert!(shows(&shelf, 6) && !shelf.is_healthy().await);
 }
 
@@ -223,10 +203,7 @@ async fn closing_waits_for_the_change_under_way() {
 async fn a_change_that_was_not_made_is_not_seen() {
     let (shelf, store) = shelf().await;
     store.becomes(Mood::Unavailable);
-    assert!(matches!(
-        add(&shelf).await,
-        Err(Error::Store(sql::Error::Unavailable(_)))
-    ));
+    assert!(matches!(add(&shelf).await, Err(Error::Store(sql::Error::Unavailable(_)))));
     assert!(!shows(&shelf, 6));
     store.becomes(Mood::Good);
     assert_eq!(add(&shelf).await.unwrap().id, id(6));
@@ -236,10 +213,7 @@ async fn a_change_that_was_not_made_is_not_seen() {
 async fn a_change_of_unknown_outcome_is_looked_up() {
     let (shelf, store) = shelf().await;
     store.becomes(Mood::Unknown);
-    assert!(matches!(
-        add(&shelf).await,
-        Err(Error::Store(sql::Error::Unknown(_)))
-    ));
+    assert!(matches!(add(&shelf).await, Err(Error::Store(sql::Error::Unknown(_)))));
     assert!(shows(&shelf, 6));
     assert!(shelf.is_healthy().await);
 }
@@ -248,15 +222,9 @@ async fn a_change_of_unknown_outcome_is_looked_up() {
 async fn a_shelf_that_lost_touch_says_so_and_catches_up() {
     let (shelf, store) = shelf().await;
     store.becomes(Mood::Lost);
-    assert!(matches!(
-        add(&shelf).await,
-        Err(Error::Store(sql::Error::Unknown(_)))
-    ));
+    assert!(matches!(add(&shelf).await, Err(Error::Store(sql::Error::Unknown(_)))));
     assert!(!shows(&shelf, 6) && !shelf.is_healthy().await);
-    assert!(
-        shelf.remove(id(1)).await.is_err(),
-        "no change over a catalogue that may be old"
-    );
+    assert!(shelf.remove(id(1)).await.is_err(), "no change over a catalogue that may be old");
     store.becomes(Mood::Good);
     assert!(shelf.is_healthy().await);
     assert!(shows(&shelf, 6) && shows(&shelf, 1));

@@ -42,13 +42,7 @@ async fn a_new_store_sells_five_products(store: &dyn Store) {
     let products = store.all().await.unwrap();
     let seen: Vec<_> = products
         .iter()
-        .map(|p| {
-            (
-                p.id.get(),
-                &*p.details.parts().name,
-                p.details.parts().price.to_string(),
-            )
-        })
+        .map(|p| (p.id.get(), &*p.details.parts().name, p.details.parts().price.to_string()))
         .collect();
     assert_eq!(
         seen,
@@ -60,11 +54,7 @@ async fn a_new_store_sells_five_products(store: &dyn Store) {
             (5, "Headphones", "249.99 USD".to_owned()),
         ]
     );
-    assert!(
-        products
-            .iter()
-            .all(|p| p.version == 1 && p.created_at == p.updated_at)
-    );
+    assert!(products.iter().all(|p| p.version == 1 && p.created_at == p.updated_at));
     store.ping().await.unwrap();
 }
 
@@ -78,59 +68,32 @@ async fn what_is_added_is_kept(store: &dyn Store) {
 
 async fn a_replaced_product_has_the_next_version(store: &dyn Store) {
     let before = store.all().await.unwrap().remove(0);
-    let Replaced::Done(after) = store
-        .replace(id(1), &named("Netbook"), None, moment(1))
-        .await
-        .unwrap()
+    let Replaced::Done(after) = store.replace(id(1), &named("Netbook"), None, moment(1)).await.unwrap()
     else {
         panic!("it is there");
     };
     assert_eq!((after.version, &after.details), (2, &named("Netbook")));
-    assert_eq!(
-        (after.created_at, after.updated_at),
-        (before.created_at, moment(1))
-    );
+    assert_eq!((after.created_at, after.updated_at), (before.created_at, moment(1)));
     assert_eq!(store.all().await.unwrap().first(), Some(&after));
-    assert_eq!(
-        store
-            .replace(id(6), &named("None"), None, moment(1))
-            .await
-            .unwrap(),
-        Replaced::Absent
-    );
+    assert_eq!(store.replace(id(6), &named("None"), None, moment(1)).await.unwrap(), Replaced::Absent);
 }
 
 async fn only_the_expected_version_is_replaced(store: &dyn Store) {
-    let replace = async |expected| {
-        store
-            .replace(id(2), &named("Rat"), Some(expected), moment(1))
-            .await
-            .unwrap()
-    };
+    let replace =
+        async |expected| store.replace(id(2), &named("Rat"), Some(expected), moment(1)).await.unwrap();
     assert_eq!(replace(2).await, Replaced::Stale { current: 1 });
     assert!(matches!(replace(1).await, Replaced::Done(product) if product.version == 2));
     assert_eq!(replace(1).await, Replaced::Stale { current: 2 });
-    let absent = store
-        .replace(id(6), &named("None"), Some(1), moment(1))
-        .await
-        .unwrap();
+    let absent = store.replace(id(6), &named("None"), Some(1), moment(1)).await.unwrap();
     assert_eq!(absent, Replaced::Absent);
 }
 
 async fn of_many_that_expect_one_version_one_wins(store: &dyn Store) {
     let names: Vec<_> = (0..16).map(|n| named(&format!("Mouse {n}"))).collect();
-    let replaced = all(names
-        .iter()
-        .map(|name| store.replace(id(2), name, Some(1), moment(1))))
-    .await;
-    let won: Vec<_> = replaced
-        .iter()
-        .filter(|outcome| matches!(outcome, Ok(Replaced::Done(_))))
-        .collect();
-    let lost = replaced
-        .iter()
-        .filter(|outcome| matches!(outcome, Ok(Replaced::Stale { current: 2 })))
-        .count();
+    let replaced = all(names.iter().map(|name| store.replace(id(2), name, Some(1), moment(1)))).await;
+    let won: Vec<_> = replaced.iter().filter(|outcome| matches!(outcome, Ok(Replaced::Done(_)))).collect();
+    let lost =
+        replaced.iter().filter(|outcome| matches!(outcome, Ok(Replaced::Stale { current: 2 }))).count();
     assert_eq!((won.len(), lost), (1, 15));
     let kept = store.all().await.unwrap().remove(1);
     assert!(matches!(won[..], [Ok(Replaced::Done(product))] if *product == kept));
@@ -141,22 +104,13 @@ async fn a_removed_product_is_gone_and_its_id_is_not_used_again(store: &dyn Stor
     assert!(store.remove(added.id).await.unwrap());
     assert!(!store.remove(added.id).await.unwrap());
     assert_eq!(store.all().await.unwrap().len(), 5);
-    assert_eq!(
-        store
-            .replace(added.id, &named("None"), None, moment(1))
-            .await
-            .unwrap(),
-        Replaced::Absent
-    );
+    assert_eq!(store.replace(added.id, &named("None"), None, moment(1)).await.unwrap(), Replaced::Absent);
     assert_eq!(store.add(&named("Phone"), moment(2)).await.unwrap().id, id(7));
 }
 
 async fn the_clock_may_be_set_back(store: &dyn Store) {
     let added = store.add(&named("Tablet"), moment(9)).await.unwrap();
-    let Replaced::Done(after) = store
-        .replace(added.id, &named("Slate"), None, moment(1))
-        .await
-        .unwrap()
+    let Replaced::Done(after) = store.replace(added.id, &named("Slate"), None, moment(1)).await.unwrap()
     else {
         panic!("it is there");
     };

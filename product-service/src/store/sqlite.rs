@@ -23,9 +23,7 @@ impl Sqlite {
     /// # Errors
     /// See [`OpenError`].
     pub async fn open(path: &Path) -> Result<Self, OpenError> {
-        Ok(Self {
-            database: Database::open(path, &MIGRATIONS, Sharing::Exclusive).await?,
-        })
+        Ok(Self { database: Database::open(path, &MIGRATIONS, Sharing::Exclusive).await? })
     }
 }
 
@@ -44,13 +42,7 @@ impl Store for Sqlite {
     }
 
     async fn add(&self, details: &Details, now: Timestamp) -> Result<Product, sql::Error> {
-        let DetailsParts {
-            name,
-            description,
-            category,
-            price,
-            image_url,
-        } = details.parts().clone();
+        let DetailsParts { name, description, category, price, image_url } = details.parts().clone();
         let added = self.database.write(move |connection| {
             Box::pin(async move {
                 let row: Row = sqlx::query_as(
@@ -82,13 +74,7 @@ impl Store for Sqlite {
         expected: Option<i64>,
         now: Timestamp,
     ) -> Result<Replaced, sql::Error> {
-        let DetailsParts {
-            name,
-            description,
-            category,
-            price,
-            image_url,
-        } = details.parts().clone();
+        let DetailsParts { name, description, category, price, image_url } = details.parts().clone();
         let replaced = self.database.write(move |connection| {
             Box::pin(async move {
                 // A clock that was set back must not make a product older than it was.

@@ -10,11 +10,7 @@ use tonic::Code;
 use crate::shop::{Client, Shop, refusal, tablet, tablet_for};
 
 async fn product(client: &mut Client, product_id: i64) -> Product {
-    client
-        .get_product(GetProductRequest { product_id })
-        .await
-        .unwrap()
-        .into_inner()
+    client.get_product(GetProductRequest { product_id }).await.unwrap().into_inner()
 }
 
 #[tokio::test]
@@ -38,12 +34,7 @@ async fn what_is_created_is_listed_at_once() {
     };
     assert_eq!(created, expected);
     assert_eq!(product(&mut client, 6).await, expected);
-    let list = client
-        .get_products(GetProductsRequest::default())
-        .await
-        .unwrap()
-        .into_inner()
-        .products;
+    let list = client.get_products(GetProductsRequest::default()).await.unwrap().into_inner().products;
     assert_eq!(list.last(), Some(&expected));
 }
 
@@ -53,11 +44,7 @@ async fn an_update_replaces_everything_but_the_birth() {
     let mut client = shop.client();
     let before = product(&mut client, 1).await;
     shop.clock.advance(Duration::from_micros(1));
-    let updated = client
-        .update_product(tablet_for(1, None))
-        .await
-        .unwrap()
-        .into_inner();
+    let updated = client.update_product(tablet_for(1, None)).await.unwrap().into_inner();
     assert_eq!((updated.id, updated.version, &*updated.name), (1, 2, "Tablet"));
     assert_eq!(
         (updated.created_at, updated.updated_at),
@@ -72,15 +59,9 @@ async fn an_update_of_an_old_version_is_refused() {
     let mut client = shop.client();
     client.update_product(tablet_for(1, Some(1))).await.unwrap();
     let stale = client.update_product(tablet_for(1, Some(1))).await;
-    assert_eq!(
-        metadata(stale.as_ref().unwrap_err(), "current_version").as_deref(),
-        Some("2")
-    );
+    assert_eq!(metadata(stale.as_ref().unwrap_err(), "current_version").as_deref(), Some("2"));
     let message = "product 1 does not have the expected version, it has version 2".to_owned();
-    assert_eq!(
-        refusal(stale),
-        (Code::Aborted, Some(Reason::StaleVersion), None, message)
-    );
+    assert_eq!(refusal(stale), (Code::Aborted, Some(Reason::StaleVersion), None, message));
     assert_eq!(product(&mut client, 1).await.version, 2);
 }
 
@@ -92,9 +73,7 @@ async fn of_many_updates_of_one_version_one_wins(shop: Shop) {
         async move { client.update_product(request).await }
     });
     let (won, lost): (Vec<_>, Vec<_>) = join_all(updates).await.into_iter().partition(Result::is_ok);
-    let [Ok(won)] = &won[..] else {
-        panic!("{} have won", won.len())
-    };
+    let [Ok(won)] = &won[..] else { panic!("{} have won", won.len()) };
     assert_eq!((won.get_ref().version, lost.len()), (2, 23));
     for lost in lost {
         assert_eq!(refusal(lost).1, Some(Reason::StaleVersion));
@@ -120,11 +99,7 @@ async fn whoever_got_the_answer_sees_the_change() {
         let mut client = shop.client();
         async move {
             for _ in 0..10 {
-                let written = client
-                    .update_product(tablet_for(1, None))
-                    .await
-                    .unwrap()
-                    .into_inner();
+                let written = client.update_product(tablet_for(1, None)).await.unwrap().into_inner();
                 assert!(product(&mut client, 1).await.version >= written.version);
                 let created = client.create_product(tablet()).await.unwrap().into_inner();
                 assert_eq!(product(&mut client, created.id).await, created);
@@ -139,28 +114,10 @@ async fn whoever_got_the_answer_sees_the_change() {
 async fn what_is_deleted_is_gone_and_its_id_with_it() {
     let shop = Shop::new().await;
     let mut client = shop.client();
-    client
-        .delete_product(DeleteProductRequest { product_id: 5 })
-        .await
-        .unwrap();
-    let gone = (
-        Code::NotFound,
-        Some(Reason::ProductNotFound),
-        None,
-        "product 5 does not exist".to_owned(),
-    );
-    assert_eq!(
-        refusal(client.get_product(GetProductRequest { product_id: 5 }).await),
-        gone
-    );
-    assert_eq!(
-        refusal(
-            client
-                .delete_product(DeleteProductRequest { product_id: 5 })
-                .await
-        ),
-        gone
-    );
+    client.delete_product(DeleteProductRequest { product_id: 5 }).await.unwrap();
+    let gone = (Code::NotFound, Some(Reason::ProductNotFound), None, "product 5 does not exist".to_owned());
+    assert_eq!(refusal(client.get_product(GetProductRequest { product_id: 5 }).await), gone);
+    assert_eq!(refusal(client.delete_product(DeleteProductRequest { product_id: 5 }).await), gone);
     assert_eq!(refusal(client.update_product(tablet_for(5, Some(1))).await), gone);
     assert_eq!(client.create_product(tablet()).await.unwrap().into_inner().id, 6);
 }

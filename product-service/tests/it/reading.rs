@@ -10,25 +10,13 @@ fn ids(products: &[Product]) -> Vec<i64> {
 }
 
 fn sorted(sort: ProductSort) -> GetProductsRequest {
-    GetProductsRequest {
-        sort: sort.into(),
-        ..Default::default()
-    }
+    GetProductsRequest { sort: sort.into(), ..Default::default() }
 }
 
 async fn a_new_shop_sells_five_products(shop: Shop) {
-    let page = shop
-        .client()
-        .get_products(GetProductsRequest::default())
-        .await
-        .unwrap()
-        .into_inner();
+    let page = shop.client().get_products(GetProductsRequest::default()).await.unwrap().into_inner();
     assert_eq!(page.next_page_token, "");
-    let seen: Vec<_> = page
-        .products
-        .iter()
-        .map(|p| (p.id, &*p.name, p.price.clone()))
-        .collect();
+    let seen: Vec<_> = page.products.iter().map(|p| (p.id, &*p.name, p.price.clone())).collect();
     assert_eq!(
         seen,
         [
@@ -39,22 +27,11 @@ async fn a_new_shop_sells_five_products(shop: Shop) {
             (5, "Headphones", usd(24_999)),
         ]
     );
-    let laptop = shop
-        .client()
-        .get_product(GetProductRequest { product_id: 1 })
-        .await
-        .unwrap()
-        .into_inner();
+    let laptop = shop.client().get_product(GetProductRequest { product_id: 1 }).await.unwrap().into_inner();
     assert_eq!(Some(&laptop), page.products.first());
-    assert_eq!(
-        (&*laptop.category, &*laptop.image_url),
-        ("Computers", "/images/laptop.jpg")
-    );
+    assert_eq!((&*laptop.category, &*laptop.image_url), ("Computers", "/images/laptop.jpg"));
     assert!(laptop.description.starts_with("A light 14-inch laptop"));
-    assert_eq!(
-        (laptop.version, laptop.created_at.unwrap().seconds),
-        (1, 1_735_689_600)
-    );
+    assert_eq!((laptop.version, laptop.created_at.unwrap().seconds), (1, 1_735_689_600));
     assert_eq!(laptop.updated_at, laptop.created_at);
     shop.close().await;
 }
@@ -81,18 +58,12 @@ async fn filters_narrow_the_list() {
         (|r| r.category = "accessories".into(), &[]),
         (|r| r.min_price = usd(24_999), &[1, 4, 5]),
         (|r| r.max_price = usd(8_999), &[2, 3]),
-        (
-            |r| (r.min_price, r.max_price) = (usd(8_999), usd(24_999)),
-            &[3, 5],
-        ),
+        (|r| (r.min_price, r.max_price) = (usd(8_999), usd(24_999)), &[3, 5]),
         (|r| (r.min_price, r.max_price) = (usd(25_000), usd(39_998)), &[]),
         (|r| r.min_price = money("EUR", 0), &[]),
     ];
     for (change, expected) in cases {
-        let mut filter = GetProductsRequest {
-            page_size: 2,
-            ..Default::default()
-        };
+        let mut filter = GetProductsRequest { page_size: 2, ..Default::default() };
         change(&mut filter);
         let found = all_pages(&mut shop.client(), filter.clone()).await;
         assert_eq!(ids(&found), expected, "{filter:?}");
@@ -104,21 +75,12 @@ async fn search_knows_more_than_ascii() {
     let shop = Shop::new().await;
     let mut client = shop.client();
     client
-        .create_product(CreateProductRequest {
-            name: "Straßenkäse ΟΔΟΣ".into(),
-            ..tablet()
-        })
+        .create_product(CreateProductRequest { name: "Straßenkäse ΟΔΟΣ".into(), ..tablet() })
         .await
         .unwrap();
     for query in ["KÄSE", "strasse", "οδος", "ENKÄSE Ο"] {
-        let found = all_pages(
-            &mut client,
-            GetProductsRequest {
-                query: query.into(),
-                ..Default::default()
-            },
-        )
-        .await;
+        let found =
+            all_pages(&mut client, GetProductsRequest { query: query.into(), ..Default::default() }).await;
         assert_eq!(ids(&found), [6], "{query}");
     }
 }
@@ -136,14 +98,7 @@ async fn every_sort_is_kept_over_pages() {
         (ProductSort::Newest, [6, 5, 4, 3, 2, 1]),
     ] {
         for page_size in [0, 1, 2, 3, 5, 6, 100] {
-            let found = all_pages(
-                &mut client,
-                GetProductsRequest {
-                    page_size,
-                    ..sorted(sort)
-                },
-            )
-            .await;
+            let found = all_pages(&mut client, GetProductsRequest { page_size, ..sorted(sort) }).await;
             assert_eq!(ids(&found), expected, "{sort:?} by {page_size}");
         }
     }
@@ -153,29 +108,13 @@ async fn every_sort_is_kept_over_pages() {
 async fn a_change_between_two_pages_moves_nothing_else() {
     let shop = Shop::new().await;
     let mut client = shop.client();
-    let first = GetProductsRequest {
-        page_size: 2,
-        ..sorted(ProductSort::Price)
-    };
+    let first = GetProductsRequest { page_size: 2, ..sorted(ProductSort::Price) };
     let page = client.get_products(first.clone()).await.unwrap().into_inner();
     assert_eq!(ids(&page.products), [2, 3]);
-    let cheapest = CreateProductRequest {
-        price: usd(1),
-        ..tablet()
-    };
+    let cheapest = CreateProductRequest { price: usd(1), ..tablet() };
     client.create_product(cheapest).await.unwrap();
-    client
-        .delete_product(DeleteProductRequest { product_id: 3 })
-        .await
-        .unwrap();
-    let rest = all_pages(
-        &mut client,
-        GetProductsRequest {
-            page_token: page.next_page_token,
-            ..first
-        },
-    )
-    .await;
+    client.delete_product(DeleteProductRequest { product_id: 3 }).await.unwrap();
+    let rest = all_pages(&mut client, GetProductsRequest { page_token: page.next_page_token, ..first }).await;
     assert_eq!(ids(&rest), [5, 4, 1]);
 }
 
@@ -183,10 +122,7 @@ async fn a_change_between_two_pages_moves_nothing_else() {
 async fn a_batch_has_each_known_product_once() {
     let shop = Shop::new().await;
     let batch = async |product_ids: Vec<i64>| {
-        let answer = shop
-            .client()
-            .batch_get_products(BatchGetProductsRequest { product_ids })
-            .await;
+        let answer = shop.client().batch_get_products(BatchGetProductsRequest { product_ids }).await;
         ids(&answer.unwrap().into_inner().products)
     };
     assert_eq!(batch(vec![3, 99, 1, 3, i64::MAX]).await, [1, 3]);

@@ -34,10 +34,7 @@ impl Shop {
 
     /// The one in this directory, called in process.
     pub(crate) async fn on(directory: TempDir) -> Self {
-        Self::open(directory, async |server, _, _| {
-            Transport::in_process("product", server)
-        })
-        .await
+        Self::open(directory, async |server, _, _| Transport::in_process("product", server)).await
     }
 
     /// A new one, called over TCP.
@@ -63,13 +60,7 @@ impl Shop {
         let transport = connect(&service.grpc(), &mut tasks, shutdown.clone()).await;
         let stop = shutdown.clone();
         tasks.spawn("work", async move { service.work(stop).await });
-        Self {
-            directory,
-            clock,
-            transport,
-            shutdown,
-            tasks,
-        }
+        Self { directory, clock, transport, shutdown, tasks }
     }
 
     /// Stops everything and gives the directory back.
@@ -89,10 +80,7 @@ pub(crate) fn usd(minor_units: i64) -> Option<Money> {
 }
 
 pub(crate) fn money(currency_code: &str, minor_units: i64) -> Option<Money> {
-    Some(Money {
-        currency_code: currency_code.into(),
-        minor_units,
-    })
+    Some(Money { currency_code: currency_code.into(), minor_units })
 }
 
 /// A product to create.
@@ -116,22 +104,8 @@ pub(crate) fn update_to(
     details: CreateProductRequest,
     expected_version: Option<i64>,
 ) -> UpdateProductRequest {
-    let CreateProductRequest {
-        name,
-        description,
-        category,
-        price,
-        image_url,
-    } = details;
-    UpdateProductRequest {
-        product_id,
-        name,
-        description,
-        category,
-        price,
-        image_url,
-        expected_version,
-    }
+    let CreateProductRequest { name, description, category, price, image_url } = details;
+    UpdateProductRequest { product_id, name, description, category, price, image_url, expected_version }
 }
 
 /// Follows the page tokens from the first page to the last.

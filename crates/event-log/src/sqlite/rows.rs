@@ -25,33 +25,11 @@ impl TryFrom<Row> for Delivery {
     type Error = Error;
 
     fn try_from(row: Row) -> Result<Self, Error> {
-        let Row {
-            position,
-            topic,
-            id,
-            kind,
-            source,
-            key,
-            time,
-            traceparent,
-            data,
-        } = row;
+        let Row { position, topic, id, kind, source, key, time, traceparent, data } = row;
         let id = Uuid::parse_str(&id).map_err(|error| Error::Defect(error.into()))?;
         let (time, data) = (Timestamp::from_micros(time), Bytes::from(data));
-        let event = Event {
-            id,
-            kind,
-            source,
-            key,
-            time,
-            traceparent,
-            data,
-        };
-        Ok(Self {
-            topic,
-            offset: position,
-            event,
-        })
+        let event = Event { id, kind, source, key, time, traceparent, data };
+        Ok(Self { topic, offset: position, event })
     }
 }
 
@@ -83,12 +61,7 @@ pub async fn dead_letters(database: &Database) -> Result<Vec<DeadLetter>, Error>
         .fetch_all(&mut *database.read().await?)
         .await?;
     rows.into_iter()
-        .map(|Given { row, reason }| {
-            Ok(DeadLetter {
-                delivery: Delivery::try_from(row)?,
-                reason,
-            })
-        })
+        .map(|Given { row, reason }| Ok(DeadLetter { delivery: Delivery::try_from(row)?, reason }))
         .collect()
 }
 

@@ -225,11 +225,7 @@ impl Member {
         .bind(&self.id)
         .execute(connection)
         .await?;
-        if moved.rows_affected() == 1 {
-            Ok(())
-        } else {
-            Err(Error::Lost { topic })
-        }
+        if moved.rows_affected() == 1 { Ok(()) } else { Err(Error::Lost { topic }) }
     }
 
     /// Keeps the leases alive until the subscription is gone, then gives them back.

@@ -44,9 +44,7 @@ impl Handler for Script {
             None => Ok(()),
             Some(Act::Retry) => Err(HandleError::Retry(anyhow!("the store is away"))),
             Some(Act::Reject) => Err(HandleError::Reject("no such field".to_owned())),
-            Some(Act::Fail) => Err(HandleError::Failed(
-                anyhow!("no such user").context("not applied"),
-            )),
+            Some(Act::Fail) => Err(HandleError::Failed(anyhow!("no such user").context("not applied"))),
             Some(Act::Panic) => panic!("as the test wants"),
         }
     }
@@ -69,29 +67,12 @@ impl Bench {
         let path = directory.path().join("events.db");
         let log = Log::open(&path, Sharing::Exclusive, world.clone()).await.unwrap();
         log.publish("t", &[event(1), event(2), event(3)]).await.unwrap();
-        let script = Arc::new(Script {
-            acts: Mutex::new(acts.into_iter().collect()),
-            ..Script::default()
-        });
+        let script = Arc::new(Script { acts: Mutex::new(acts.into_iter().collect()), ..Script::default() });
         let shutdown = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let (handler, end) = (Arc::clone(&script), shutdown.clone());
-        tasks.spawn(consume(
-            Arc::new(log.clone()),
-            "g",
-            &["t"],
-            handler,
-            world.clock,
-            end,
-        ));
-        Self {
-            _directory: directory,
-            log,
-            clock,
-            script,
-            shutdown,
-            tasks,
-        }
+        tasks.spawn(consume(Arc::new(log.clone()), "g", &["t"], handler, world.clock, end));
+        Self { _directory: directory, log, clock, script, shutdown, tasks }
     }
 
     fn called(&self) -> Vec<u32> {
@@ -148,23 +129,12 @@ async fn what_can_not_be_understood_is_given_up_at_once() {
     assert_eq!(bench.left_over().await, [99]);
     let dead = bench.log.dead_letters().await.unwrap();
     assert_eq!(dead.len(), 1);
-    assert_eq!(
-        (dead[0].reason.as_str(), number(&dead[0].delivery.event)),
-        ("no such field", 2)
-    );
+    assert_eq!((dead[0].reason.as_str(), number(&dead[0].delivery.event)), ("no such field", 2));
 }
 
 #[tokio::test]
 async fn five_definite_failures_are_the_end_and_transient_ones_do_not_count() {
-    let acts = [
-        Act::Fail,
-        Act::Retry,
-        Act::Panic,
-        Act::Fail,
-        Act::Retry,
-        Act::Panic,
-        Act::Fail,
-    ];
+    let acts = [Act::Fail, Act::Retry, Act::Panic, Act::Fail, Act::Retry, Act::Panic, Act::Fail];
     let mut bench = Bench::start(acts.map(|act| (1, act))).await;
     bench.calls(9).await;
     assert_eq!(bench.called(), [1, 1, 1, 1, 1, 1, 1, 2, 3]);
@@ -172,10 +142,7 @@ async fn five_definite_failures_are_the_end_and_transient_ones_do_not_count() {
     let dead = bench.log.dead_letters().await.unwrap();
     assert_eq!(dead.len(), 1);
     assert_eq!(dead[0].reason, "not applied: no such user");
-    assert_eq!(
-        (dead[0].delivery.topic.as_str(), number(&dead[0].delivery.event)),
-        ("t.dlq", 1)
-    );
+    assert_eq!((dead[0].delivery.topic.as_str(), number(&dead[0].delivery.event)), ("t.dlq", 1));
 }
 
 #[tokio::test]

@@ -32,8 +32,5 @@ fn number(event: &Event) -> u32 {
 }
 
 fn numbers(deliveries: &[Delivery]) -> Vec<u32> {
-    deliveries
-        .iter()
-        .map(|delivery| number(&delivery.event))
-        .collect()
+    deliveries.iter().map(|delivery| number(&delivery.event)).collect()
 }

@@ -26,14 +26,7 @@ impl Rows {
         let mut rows = self.rows.lock().unwrap();
         for number in numbers {
             let seq = i64::try_from(rows.len()).unwrap() + 1;
-            rows.push((
-                OutboxRow {
-                    seq,
-                    topic: topic.to_owned(),
-                    event: event(number),
-                },
-                false,
-            ));
+            rows.push((OutboxRow { seq, topic: topic.to_owned(), event: event(number) }, false));
         }
     }
 
@@ -47,12 +40,7 @@ impl Outbox for Rows {
     async fn unpublished(&self, limit: usize) -> Result<Vec<OutboxRow>, sql::Error> {
         self.looks.fetch_add(1, Ordering::SeqCst);
         let rows = self.rows.lock().unwrap();
-        Ok(rows
-            .iter()
-            .filter(|(_, marked)| !marked)
-            .map(|(row, _)| row.clone())
-            .take(limit)
-            .collect())
+        Ok(rows.iter().filter(|(_, marked)| !marked).map(|(row, _)| row.clone()).take(limit).collect())
     }
 
     async fn mark_published(&self, ids: &[i64]) -> Result<(), sql::Error> {
@@ -82,15 +70,9 @@ impl Forgetful {
 #[async_trait]
 impl EventLog for Forgetful {
     async fn publish(&self, topic: &str, events: &[Event]) -> Result<(), Error> {
-        self.kept
-            .lock()
-            .unwrap()
-            .push((topic.to_owned(), events.iter().map(number).collect()));
+        self.kept.lock().unwrap().push((topic.to_owned(), events.iter().map(number).collect()));
         let take_one = |left: usize| left.checked_sub(1);
-        match self
-            .failures
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, take_one)
-        {
+        match self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take_one) {
             Ok(_) => Err(Error::Unavailable("the answer got lost".into())),
             Err(_) => Ok(()),
         }
@@ -117,27 +99,11 @@ struct Bench {
 impl Bench {
     fn start(outbox: Rows, failures: usize) -> Self {
         let (world, clock) = testkit::world();
-        let log = Forgetful {
-            failures: AtomicUsize::new(failures),
-            ..Forgetful::default()
-        };
+        let log = Forgetful { failures: AtomicUsize::new(failures), ..Forgetful::default() };
         let (outbox, log, wake) = (Arc::new(outbox), Arc::new(log), Arc::new(Notify::new()));
         let (shutdown, mut tasks) = (CancellationToken::new(), JoinSet::new());
-        tasks.spawn(relay(
-            outbox.clone(),
-            log.clone(),
-            wake.clone(),
-            world.clock,
-            shutdown.clone(),
-        ));
-        Self {
-            outbox,
-            log,
-            wake,
-            clock,
-            shutdown,
-            tasks,
-        }
+        tasks.spawn(relay(outbox.clone(), log.clone(), wake.clone(), world.clock, shutdown.clone()));
+        Self { outbox, log, wake, clock, shutdown, tasks }
     }
 
     async fn all_marked(&self) {
@@ -166,11 +132,7 @@ async fn rows_are_carried_in_batches_and_in_order() {
     let bench = Bench::start(outbox, 0);
     // The clock stands still: nothing here waits for it.
     bench.all_marked().await;
-    let batches = [
-        (1..=100).collect(),
-        (101..=200).collect(),
-        (201..=250).collect::<Vec<u32>>(),
-    ];
+    let batches = [(1..=100).collect(), (101..=200).collect(), (201..=250).collect::<Vec<u32>>()];
     assert_eq!(bench.log.kept(), batches.map(|batch| ("t".to_owned(), batch)));
     bench.stop().await;
 }
@@ -184,10 +146,7 @@ async fn each_topic_gets_its_own_in_order() {
     }
     let bench = Bench::start(outbox, 0);
     bench.all_marked().await;
-    let expected = [
-        ("odd".to_owned(), vec![1, 3, 5]),
-        ("even".to_owned(), vec![2, 4, 6]),
-    ];
+    let expected = [("odd".to_owned(), vec![1, 3, 5]), ("even".to_owned(), vec![2, 4, 6])];
     assert_eq!(bench.log.kept(), expected);
     bench.stop().await;
 }
@@ -203,12 +162,7 @@ async fn a_commit_wakes_the_relay_and_so_does_time() {
     // Nobody tells of this one.
     bench.outbox.write("t", [21]);
     bench.all_marked_in_time().await;
-    let kept: Vec<u32> = bench
-        .log
-        .kept()
-        .into_iter()
-        .flat_map(|(_, numbers)| numbers)
-        .collect();
+    let kept: Vec<u32> = bench.log.kept().into_iter().flat_map(|(_, numbers)| numbers).collect();
     assert_eq!(kept, (1..=21).collect::<Vec<u32>>());
     bench.stop().await;
 }
@@ -219,19 +173,13 @@ async fn a_lost_answer_repeats_the_batch_and_loses_nothing() {
     outbox.write("t", 1..=3);
     let bench = Bench::start(outbox, 2);
     bench.all_marked_in_time().await;
-    assert_eq!(
-        bench.log.kept(),
-        [1, 2, 3].map(|_| ("t".to_owned(), vec![1, 2, 3]))
-    );
+    assert_eq!(bench.log.kept(), [1, 2, 3].map(|_| ("t".to_owned(), vec![1, 2, 3])));
     bench.stop().await;
 }
 
 #[tokio::test]
 async fn rows_that_can_not_be_marked_are_published_again() {
-    let outbox = Rows {
-        refuses_marks: AtomicBool::new(true),
-        ..Rows::default()
-    };
+    let outbox = Rows { refuses_marks: AtomicBool::new(true), ..Rows::default() };
     outbox.write("t", [1]);
     let bench = Bench::start(outbox, 0);
     eventually("the second publication", SOON, async || {

@@ -20,9 +20,7 @@ struct File(PathBuf);
 #[async_trait]
 impl Place for File {
     async fn open(&self) -> anyhow::Result<Arc<dyn EventLog>> {
-        Ok(Arc::new(
-            Log::open(&self.0, Sharing::Shared, World::real()).await?,
-        ))
+        Ok(Arc::new(Log::open(&self.0, Sharing::Shared, World::real()).await?))
     }
 }
 
@@ -44,10 +42,7 @@ async fn a_member_that_dies_loses_its_topics_when_its_lease_is_over() {
     let (world, clock) = testkit::world();
     let later = testkit::ManualClock::at(world.clock.now());
     // Two processes with the same ids would be the same member, so the other's are its own.
-    let other_world = World {
-        clock: Arc::new(later.clone()),
-        ids: World::real().ids,
-    };
+    let other_world = World { clock: Arc::new(later.clone()), ids: World::real().ids };
     // The clock of the first stands still: it renews nothing, as if it had been killed.
     let dead = Log::open(&path, Sharing::Shared, world).await.unwrap();
     let alive = Log::open(&path, Sharing::Shared, other_world).await.unwrap();
@@ -62,10 +57,7 @@ async fn a_member_that_dies_loses_its_topics_when_its_lease_is_over() {
     });
     assert_eq!(numbers(&taken_over.unwrap().unwrap()), [1, 2]);
     let refused = first.commit(&delivered[0]).await;
-    assert!(
-        matches!(&refused, Err(Error::Lost { topic }) if topic == "t"),
-        "{refused:?}"
-    );
+    assert!(matches!(&refused, Err(Error::Lost { topic }) if topic == "t"), "{refused:?}");
     let refused = first.dead_letter(&delivered[0], "why").await;
     assert!(matches!(refused, Err(Error::Lost { .. })), "{refused:?}");
     assert!(alive.dead_letters().await.unwrap().is_empty());
@@ -82,9 +74,7 @@ async fn a_clock_that_was_set_back_keeps_no_topic_for_the_dead() {
     // Nothing renews or gives back while the clock stands still: the first is as good as dead.
     let (world, _clock) = testkit::world();
     let set_back = World {
-        clock: Arc::new(testkit::ManualClock::at(
-            world.clock.now().before(Duration::from_secs(3600)),
-        )),
+        clock: Arc::new(testkit::ManualClock::at(world.clock.now().before(Duration::from_secs(3600)))),
         ids: World::real().ids,
     };
     let dead = Log::open(&path, Sharing::Shared, world).await.unwrap();
@@ -123,10 +113,7 @@ async fn a_member_that_lives_keeps_its_topics() {
 async fn leased_until(path: &Path) -> i64 {
     let database = Database::open_read_only(path).await.unwrap();
     let mut connection = database.read().await.unwrap();
-    sqlx::query_scalar("SELECT max(leased_until) FROM progress")
-        .fetch_one(&mut *connection)
-        .await
-        .unwrap()
+    sqlx::query_scalar("SELECT max(leased_until) FROM progress").fetch_one(&mut *connection).await.unwrap()
 }
 
 #[tokio::test]
@@ -143,14 +130,9 @@ async fn a_process_that_is_alone_goes_on_at_once_after_a_crash() {
     for name in ["events.db", "events.db-wal"] {
         std::fs::copy(path.with_file_name(name), crashed.path().join(name)).unwrap();
     }
-    let log = Log::open(&crashed.path().join("events.db"), Sharing::Exclusive, world)
-        .await
-        .unwrap();
+    let log = Log::open(&crashed.path().join("events.db"), Sharing::Exclusive, world).await.unwrap();
     let mut member = log.subscribe("g", &["t"]).await.unwrap();
-    assert_eq!(
-        numbers(&timeout(SOON, member.next()).await.unwrap().unwrap()),
-        [1]
-    );
+    assert_eq!(numbers(&timeout(SOON, member.next()).await.unwrap().unwrap()), [1]);
 }
 
 #[tokio::test]
@@ -162,19 +144,13 @@ async fn closing_gives_topics_and_file_back() {
     assert_eq!(left.next().await.unwrap().len(), 1);
     log.close().await;
     assert!(matches!(left.next().await, Err(Error::Unavailable(_))));
-    assert!(matches!(
-        log.publish("t", &[event(2)]).await,
-        Err(Error::Unavailable(_))
-    ));
+    assert!(matches!(log.publish("t", &[event(2)]).await, Err(Error::Unavailable(_))));
     assert!(matches!(log.ping().await, Err(Error::Unavailable(_))));
 
     let log = Log::open(&path, Sharing::Shared, World::real()).await.unwrap();
     log.ping().await.unwrap();
     let mut member = log.subscribe("g", &["t"]).await.unwrap();
-    assert_eq!(
-        numbers(&timeout(SOON, member.next()).await.unwrap().unwrap()),
-        [1]
-    );
+    assert_eq!(numbers(&timeout(SOON, member.next()).await.unwrap().unwrap()), [1]);
 }
 
 #[tokio::test]
@@ -197,14 +173,7 @@ async fn an_audit_reads_events_and_dead_letters_beside_the_shop() {
     assert_eq!(dead[0].reason, "no such field");
     assert_eq!(dead[0].delivery.topic, "t.dlq");
     assert_eq!(dead[0].delivery.event, event(2));
-    let done = Progress {
-        group: "g".to_owned(),
-        topic: "t".to_owned(),
-        next: delivered[1].offset + 1,
-    };
+    let done = Progress { group: "g".to_owned(), topic: "t".to_owned(), next: delivered[1].offset + 1 };
     assert_eq!(sqlite::progress(&database).await.unwrap(), [done]);
-    assert_eq!(
-        sqlite::last_offset(&database).await.unwrap(),
-        dead[0].delivery.offset
-    );
+    assert_eq!(sqlite::last_offset(&database).await.unwrap(), dead[0].delivery.offset);
 }

@@ -24,10 +24,7 @@ pub(super) fn check(facts: &Facts) -> Vec<Violation> {
 /// C4: a completed checkout is taken out of the buyer's cart, once the cart service has consumed the event that
 /// tells of it. A cart that is gone, or began later, has nothing left to be taken out.
 fn bought_is_taken_out(facts: &Facts) -> Vec<Violation> {
-    let carts = facts
-        .carts
-        .iter()
-        .filter_map(|cart| Cart::alive(Some(cart), facts.now));
+    let carts = facts.carts.iter().filter_map(|cart| Cart::alive(Some(cart), facts.now));
     let carts: HashMap<UserId, &Cart> = carts.map(|cart| (cart.user, cart)).collect();
     let consumption = Consumption::of(facts, GROUP);
     let violation = |checkout: &Checkout| {
@@ -45,19 +42,12 @@ fn bought_is_taken_out(facts: &Facts) -> Vec<Violation> {
         };
         (!taken).then(|| Violation::new(Invariant::C4, Subject::Checkout(id), text()))
     };
-    facts
-        .completed()
-        .filter_map(|(checkout, _)| violation(checkout))
-        .collect()
+    facts.completed().filter_map(|(checkout, _)| violation(checkout)).collect()
 }
 
 /// C4: what was taken out of a cart was bought by a completed checkout of that user, and taken out once.
 fn only_bought_is_taken_out(facts: &Facts) -> Vec<Violation> {
-    let bought = facts
-        .checkouts
-        .checkouts
-        .iter()
-        .filter(|checkout| completion(checkout).is_some());
+    let bought = facts.checkouts.checkouts.iter().filter(|checkout| completion(checkout).is_some());
     let bought: HashMap<CheckoutId, &Checkout> = bought.map(|checkout| (checkout.id, checkout)).collect();
     let mut violations = Vec::new();
     for cart in &facts.carts {
@@ -66,9 +56,7 @@ fn only_bought_is_taken_out(facts: &Facts) -> Vec<Violation> {
             *times.entry(taken.checkout).or_default() += 1;
         }
         for (id, times) in times {
-            let is_ours = bought
-                .get(&id)
-                .is_some_and(|checkout| checkout.user_id == cart.user);
+            let is_ours = bought.get(&id).is_some_and(|checkout| checkout.user_id == cart.user);
             let text = match times {
                 1 if is_ours || facts.is_news(cart.updated_at) => continue,
                 1 => format!("checkout {id} was taken out of the cart, but is no purchase of this user"),

@@ -22,12 +22,7 @@ pub(super) fn check(facts: &Facts) -> Vec<Violation> {
 
 /// O3: one key of one user makes at most one checkout, of that user.
 fn keys_make_one_checkout(facts: &Facts) -> Vec<Violation> {
-    let buyers: HashMap<_, _> = facts
-        .checkouts
-        .checkouts
-        .iter()
-        .map(|it| (it.id, it.user_id))
-        .collect();
+    let buyers: HashMap<_, _> = facts.checkouts.checkouts.iter().map(|it| (it.id, it.user_id)).collect();
     let mut uses: BTreeMap<(UserId, &str), Vec<CheckoutId>> = BTreeMap::new();
     for (user, key, id) in &facts.checkouts.keys {
         uses.entry((*user, key)).or_default().push(*id);
@@ -55,11 +50,9 @@ fn checkouts_have_one_key(facts: &Facts) -> Vec<Violation> {
     let ids = facts.checkouts.checkouts.iter().map(|checkout| checkout.id);
     let violation = |id: CheckoutId| match keys.get(&id).copied().unwrap_or(0) {
         1 => None,
-        count => Some(Violation::new(
-            Invariant::O3,
-            Subject::Checkout(id),
-            format!("was made under {count} keys"),
-        )),
+        count => {
+            Some(Violation::new(Invariant::O3, Subject::Checkout(id), format!("was made under {count} keys")))
+        }
     };
     ids.filter_map(violation).collect()
 }
@@ -69,18 +62,11 @@ fn versions_are_bought_once(facts: &Facts) -> Vec<Violation> {
     let mut buyers: BTreeMap<(UserId, i64), Vec<CheckoutId>> = BTreeMap::new();
     for checkout in &facts.checkouts.checkouts {
         if !matches!(checkout.state, State::Failed(_)) {
-            buyers
-                .entry((checkout.user_id, checkout.cart_version))
-                .or_default()
-                .push(checkout.id);
+            buyers.entry((checkout.user_id, checkout.cart_version)).or_default().push(checkout.id);
         }
     }
     let violation = |((user, version), ids): ((UserId, i64), Vec<CheckoutId>)| {
-        let text = format!(
-            "version {version} of the cart is bought {} times: {}",
-            ids.len(),
-            list(&ids)
-        );
+        let text = format!("version {version} of the cart is bought {} times: {}", ids.len(), list(&ids));
         (ids.len() > 1).then(|| Violation::new(Invariant::O4, Subject::User(user), text))
     };
     buyers.into_iter().filter_map(violation).collect()
@@ -89,11 +75,7 @@ fn versions_are_bought_once(facts: &Facts) -> Vec<Violation> {
 /// L1: no checkout stays without an end for longer than its deadline and some grace. Where the shop was stopped
 /// meanwhile, it ends once that runs again.
 fn nothing_runs_for_ever(facts: &Facts) -> Vec<Violation> {
-    let running = facts
-        .checkouts
-        .checkouts
-        .iter()
-        .filter(|checkout| !checkout.state.is_terminal());
+    let running = facts.checkouts.checkouts.iter().filter(|checkout| !checkout.state.is_terminal());
     let late = running.filter(|checkout| facts.now > checkout.deadline.after(GRACE));
     late.map(|checkout| {
         let (state, attempts) = (checkout.state.name(), checkout.attempt());

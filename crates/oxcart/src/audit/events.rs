@@ -40,11 +40,7 @@ fn ended_have_one_event(facts: &Facts) -> Vec<Violation> {
             violations.push(told(checkout.id, text));
         }
     }
-    violations.extend(
-        events
-            .into_keys()
-            .map(|id| told(id, "has an event, but is not there".to_owned())),
-    );
+    violations.extend(events.into_keys().map(|id| told(id, "has an event, but is not there".to_owned())));
     violations
 }
 
@@ -61,10 +57,7 @@ fn log_has_no_others(facts: &Facts) -> Vec<Violation> {
     let checkouts = facts.checkouts.events.iter().map(|event| event.id);
     let orders = facts.orders.outbox.iter().map(|written| written.row.event.id);
     let (checkouts, orders): (HashSet<Uuid>, HashSet<Uuid>) = (checkouts.collect(), orders.collect());
-    let topics = [
-        (&facts.log.checkout_events, checkouts),
-        (&facts.log.order_events, orders),
-    ];
+    let topics = [(&facts.log.checkout_events, checkouts), (&facts.log.order_events, orders)];
     let mut violations = Vec::new();
     for (log, written) in topics {
         let foreign = |delivery: &&Delivery| {
@@ -80,19 +73,13 @@ fn log_has_no_others(facts: &Facts) -> Vec<Violation> {
 
 /// E2: each event reaches the log at least once. One that is not marked as published is on its way.
 fn events_reach_the_log(facts: &Facts) -> Vec<Violation> {
-    let ids = |log: &[Delivery]| {
-        log.iter()
-            .map(|delivery| delivery.event.id)
-            .collect::<HashSet<Uuid>>()
-    };
+    let ids = |log: &[Delivery]| log.iter().map(|delivery| delivery.event.id).collect::<HashSet<Uuid>>();
     let (checkouts, orders) = (ids(&facts.log.checkout_events), ids(&facts.log.order_events));
     let violation = |topic, log: &HashSet<Uuid>, id, is_published| {
         let told = |text: String| Violation::new(Invariant::E2, Subject::Event(id), text);
         match (is_published, log.contains(&id)) {
             (true, true) => None,
-            (true, false) => Some(told(format!(
-                "is marked as published, but {topic} does not have it"
-            ))),
+            (true, false) => Some(told(format!("is marked as published, but {topic} does not have it"))),
             (false, _) => Some(told(format!("is not published in {topic} yet")).that_may_pass()),
         }
     };
@@ -107,12 +94,8 @@ fn events_reach_the_log(facts: &Facts) -> Vec<Violation> {
 
 /// E2: the effect of an event happens once: an order was made by one event, that of its checkout.
 fn orders_have_one_cause(facts: &Facts) -> Vec<Violation> {
-    let told: HashMap<CheckoutId, Uuid> = facts
-        .checkouts
-        .events
-        .iter()
-        .map(|event| (event.checkout_id, event.id))
-        .collect();
+    let told: HashMap<CheckoutId, Uuid> =
+        facts.checkouts.events.iter().map(|event| (event.checkout_id, event.id)).collect();
     let mut causes: HashMap<OrderId, Vec<Uuid>> = HashMap::new();
     for applied in &facts.orders.inbox {
         causes.entry(applied.order_id).or_default().push(applied.event_id);
@@ -141,18 +124,11 @@ fn orders_are_announced_once(facts: &Facts) -> Vec<Violation> {
     }
     let violation = |id: OrderId| match announced.get(&id).copied().unwrap_or(0) {
         1 => None,
-        times => Some(Violation::new(
-            Invariant::E2,
-            Subject::Order(id),
-            format!("is announced by {times} events"),
-        )),
+        times => {
+            Some(Violation::new(Invariant::E2, Subject::Order(id), format!("is announced by {times} events")))
+        }
     };
-    facts
-        .orders
-        .orders
-        .iter()
-        .filter_map(|order| violation(order.id))
-        .collect()
+    facts.orders.orders.iter().filter_map(|order| violation(order.id)).collect()
 }
 
 /// Which ends of checkouts a group of consumers has heard of.
@@ -176,25 +152,12 @@ impl<'a> Consumption<'a> {
         let mut progress = facts.log.progress.iter();
         let progress = progress.find(|it| it.group == group && it.topic == CHECKOUT_EVENTS);
         let next = progress.map_or(0, |progress| progress.next);
-        let done = facts
-            .log
-            .checkout_events
-            .iter()
-            .filter(|delivery| delivery.offset < next);
+        let done = facts.log.checkout_events.iter().filter(|delivery| delivery.offset < next);
         let dead = facts.log.dead_letters.iter();
         Self {
-            events: facts
-                .checkouts
-                .events
-                .iter()
-                .map(|event| (event.checkout_id, event.id))
-                .collect(),
-            consumed: done
-                .map(|delivery| (delivery.event.id, delivery.offset))
-                .collect(),
-            given_up: dead
-                .map(|dead| (dead.delivery.event.id, dead.reason.as_str()))
-                .collect(),
+            events: facts.checkouts.events.iter().map(|event| (event.checkout_id, event.id)).collect(),
+            consumed: done.map(|delivery| (delivery.event.id, delivery.offset)).collect(),
+            given_up: dead.map(|dead| (dead.delivery.event.id, dead.reason.as_str())).collect(),
         }
     }
 
@@ -202,10 +165,7 @@ impl<'a> Consumption<'a> {
     pub(super) fn of_checkout(&self, id: CheckoutId) -> Option<Consumed<'a>> {
         let event = self.events.get(&id)?;
         let offset = *self.consumed.get(event)?;
-        Some(Consumed {
-            offset,
-            given_up: self.given_up.get(event).copied(),
-        })
+        Some(Consumed { offset, given_up: self.given_up.get(event).copied() })
     }
 }
 

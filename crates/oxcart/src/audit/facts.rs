@@ -87,10 +87,7 @@ impl Facts {
 
     /// The checkouts that bought something, each with what it tells of that.
     pub(super) fn completed(&self) -> impl Iterator<Item = (&Checkout, CheckoutCompleted)> {
-        self.checkouts
-            .checkouts
-            .iter()
-            .filter_map(|checkout| Some((checkout, completion(checkout)?)))
+        self.checkouts.checkouts.iter().filter_map(|checkout| Some((checkout, completion(checkout)?)))
     }
 }
 

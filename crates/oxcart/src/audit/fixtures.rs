@@ -33,44 +33,21 @@ pub(super) const RUNNING: u128 = 4;
 
 /// Two completed checkouts, one that failed as the payment was declined, one that runs.
 pub(super) fn clean() -> Facts {
-    let mut facts = Facts {
-        now: at(100),
-        ..Facts::default()
-    };
+    let mut facts = Facts { now: at(100), ..Facts::default() };
     deliver(&mut facts, 1, 10);
     deliver(&mut facts, 2, 10);
-    for (number, user, items) in [
-        (FIRST, 7, vec![item(1, 2, 1000), item(2, 1, 250)]),
-        (SECOND, 8, vec![item(1, 1, 1000)]),
-    ] {
+    for (number, user, items) in
+        [(FIRST, 7, vec![item(1, 2, 1000), item(2, 1, 250)]), (SECOND, 8, vec![item(1, 1, 1000)])]
+    {
         let checkout = accept(&mut facts, number, user, items);
-        stock(
-            &mut facts,
-            number,
-            reservation::State::Committed,
-            &[Kind::Reserve, Kind::Commit],
-        );
-        pay(
-            &mut facts,
-            number,
-            Status::Captured,
-            &[Effect::Authorize, Effect::Capture],
-        );
+        stock(&mut facts, number, reservation::State::Committed, &[Kind::Reserve, Kind::Commit]);
+        pay(&mut facts, number, Status::Captured, &[Effect::Authorize, Effect::Capture]);
         let done = Outcome::Done;
-        end(
-            &mut facts,
-            checkout,
-            &[done.clone(), done.clone(), done.clone(), done],
-        );
+        end(&mut facts, checkout, &[done.clone(), done.clone(), done.clone(), done]);
         order(&mut facts, number);
     }
     let declined = accept(&mut facts, DECLINED, 9, vec![item(2, 3, 250)]);
-    stock(
-        &mut facts,
-        DECLINED,
-        reservation::State::Released,
-        &[Kind::Reserve, Kind::Release],
-    );
+    stock(&mut facts, DECLINED, reservation::State::Released, &[Kind::Reserve, Kind::Release]);
     let code = "card_declined".to_owned();
     pay(
         &mut facts,
@@ -86,19 +63,12 @@ pub(super) fn clean() -> Facts {
     stock(&mut facts, RUNNING, held, &[Kind::Reserve]);
     pay(&mut facts, RUNNING, Status::Authorized, &[Effect::Authorize]);
 
-    let taken = Taken {
-        checkout: id(FIRST),
-        version: version(FIRST),
-    };
+    let taken = Taken { checkout: id(FIRST), version: version(FIRST) };
     facts.carts.push(cart(7, vec![taken]));
     facts.carts.push(cart(9, Vec::new()));
     for group in ["orders-service", "cart-service"] {
         let (group, topic) = (group.to_owned(), CHECKOUT_EVENTS.to_owned());
-        facts.log.progress.push(Progress {
-            group,
-            topic,
-            next: facts.log.known + 1,
-        });
+        facts.log.progress.push(Progress { group, topic, next: facts.log.known + 1 });
     }
     facts
 }
@@ -148,12 +118,7 @@ pub(super) fn item(product_id: i64, quantity: i64, price: i64) -> Item {
 }
 
 pub(super) fn checkout(facts: &mut Facts, number: u128) -> &mut Checkout {
-    facts
-        .checkouts
-        .checkouts
-        .iter_mut()
-        .find(|it| it.id == id(number))
-        .unwrap()
+    facts.checkouts.checkouts.iter_mut().find(|it| it.id == id(number)).unwrap()
 }
 
 /// A checkout that was just accepted under the key `key-<number>`.
@@ -170,10 +135,7 @@ pub(super) fn accept(facts: &mut Facts, number: u128, buyer: i64, items: Vec<Ite
     };
     let checkout = Checkout::accept(id(number), purchase, String::new(), at(90));
     facts.checkouts.checkouts.push(checkout.clone());
-    facts
-        .checkouts
-        .keys
-        .push((user(buyer), format!("key-{number}"), id(number)));
+    facts.checkouts.keys.push((user(buyer), format!("key-{number}"), id(number)));
     checkout
 }
 
@@ -189,45 +151,23 @@ pub(super) fn end(facts: &mut Facts, mut checkout: Checkout, outcomes: &[Outcome
     };
     let event = event(event_of(checkout.id.0.as_u128()), kind, "{}");
     let (id, kind) = (event.id, event.kind.clone());
-    facts.checkouts.events.push(OutboxEntry {
-        checkout_id: checkout.id,
-        id,
-        kind,
-        is_published: true,
-    });
+    facts.checkouts.events.push(OutboxEntry { checkout_id: checkout.id, id, kind, is_published: true });
     let delivery = publish(facts, CHECKOUT_EVENTS, event);
     facts.log.checkout_events.push(delivery);
-    let place = facts
-        .checkouts
-        .checkouts
-        .iter_mut()
-        .find(|it| it.id == checkout.id)
-        .unwrap();
+    let place = facts.checkouts.checkouts.iter_mut().find(|it| it.id == checkout.id).unwrap();
     *place = checkout;
 }
 
 pub(super) fn event(id: Uuid, kind: &str, json: &str) -> Event {
     let (kind, source, key) = (kind.to_owned(), "test".to_owned(), "7".to_owned());
     let data = json.to_owned().into();
-    Event {
-        id,
-        kind,
-        source,
-        key,
-        time: at(91),
-        traceparent: None,
-        data,
-    }
+    Event { id, kind, source, key, time: at(91), traceparent: None, data }
 }
 
 /// The place of an event in the log, the next one.
 pub(super) fn publish(facts: &mut Facts, topic: &str, event: Event) -> Delivery {
     facts.log.known += 1;
-    Delivery {
-        topic: topic.to_owned(),
-        offset: facts.log.known,
-        event,
-    }
+    Delivery { topic: topic.to_owned(), offset: facts.log.known, event }
 }
 
 /// What a completed checkout became.
@@ -243,34 +183,17 @@ fn order(facts: &mut Facts, number: u128) {
     };
     let json = serde_json::to_string(&created).unwrap();
     let event = event(Uuid::from_u128(number + 2000), OrderCreated::TYPE, &json);
-    let row = OutboxRow {
-        seq: 1,
-        topic: ORDER_EVENTS.to_owned(),
-        event: event.clone(),
-    };
+    let row = OutboxRow { seq: 1, topic: ORDER_EVENTS.to_owned(), event: event.clone() };
     facts.orders.outbox.push(Written { row, published: true });
     let delivery = publish(facts, ORDER_EVENTS, event);
     facts.log.order_events.push(delivery);
-    facts.orders.inbox.push(Applied {
-        event_id: event_of(number),
-        order_id: order.id,
-        applied_at: at(92),
-    });
+    facts.orders.inbox.push(Applied { event_id: event_of(number), order_id: order.id, applied_at: at(92) });
     facts.orders.orders.push(order);
 }
 
 pub(super) fn cart(owner: i64, recent: Vec<Taken>) -> Cart {
-    let purchases = Purchases {
-        floor: Version(1),
-        recent,
-    };
-    Cart {
-        user: user(owner),
-        version: Version(50),
-        lines: Vec::new(),
-        purchases,
-        updated_at: at(92),
-    }
+    let purchases = Purchases { floor: Version(1), recent };
+    Cart { user: user(owner), version: Version(50), lines: Vec::new(), purchases, updated_at: at(92) }
 }
 
 /// Brings units of a new product in.
@@ -282,10 +205,7 @@ fn deliver(facts: &mut Facts, number: i64, units: i64) {
 /// The reservation of a checkout, with the movements that lead to its state.
 pub(super) fn stock(facts: &mut Facts, number: u128, state: reservation::State, kinds: &[Kind]) {
     let items = checkout(facts, number).items.clone();
-    let items: Vec<(i64, i64)> = items
-        .iter()
-        .map(|it| (it.product_id.get(), it.quantity.get()))
-        .collect();
+    let items: Vec<(i64, i64)> = items.iter().map(|it| (it.product_id.get(), it.quantity.get())).collect();
     reserve(facts, number, &items, state, kinds);
 }
 
@@ -300,48 +220,27 @@ pub(super) fn reserve(
     let id = ReservationId(Uuid::from_u128(number));
     let mut lines = Lines::default();
     for (product_id, quantity) in items {
-        lines
-            .add(product(*product_id), Quantity::try_from(*quantity).unwrap())
-            .unwrap();
+        lines.add(product(*product_id), Quantity::try_from(*quantity).unwrap()).unwrap();
         for kind in kinds {
             movement(facts, *product_id, *kind, *quantity, Some(id));
         }
     }
-    facts
-        .inventory
-        .reservations
-        .push(Reservation { id, lines, state });
+    facts.inventory.reservations.push(Reservation { id, lines, state });
 }
 
 fn movement(facts: &mut Facts, number: i64, kind: Kind, quantity: i64, by: Option<ReservationId>) {
     let product_id = product(number);
-    let stock = facts
-        .inventory
-        .stock
-        .iter_mut()
-        .find(|it| it.product_id == product_id)
-        .unwrap();
+    let stock = facts.inventory.stock.iter_mut().find(|it| it.product_id == product_id).unwrap();
     *stock = stock.after(kind, quantity).unwrap();
     let at = if by.is_some() { at(90) } else { at(0) };
     let id = i64::try_from(facts.inventory.movements.len()).unwrap() + 1;
-    facts.inventory.movements.push(Movement {
-        id,
-        product_id,
-        kind,
-        quantity,
-        reservation_id: by,
-        at,
-    });
+    facts.inventory.movements.push(Movement { id, product_id, kind, quantity, reservation_id: by, at });
 }
 
 /// The payment of a checkout, with what the provider did.
 pub(super) fn pay(facts: &mut Facts, number: u128, status: Status, effects: &[Effect]) {
     let (buyer, amount) = (checkout(facts, number).user_id, checkout(facts, number).total);
-    let terms = Terms {
-        user_id: buyer,
-        amount,
-        method: Method::new("pm_card_visa"),
-    };
+    let terms = Terms { user_id: buyer, amount, method: Method::new("pm_card_visa") };
     facts.payments.push(payment(number, Some(terms), status));
     for effect in effects {
         ledger(facts, number, effect.clone(), Some(amount));
@@ -351,24 +250,11 @@ pub(super) fn pay(facts: &mut Facts, number: u128, status: Status, effects: &[Ef
 pub(super) fn payment(number: u128, terms: Option<Terms>, status: Status) -> Payment {
     let id = PaymentId(Uuid::from_u128(number + 3000));
     let checkout_id = self::id(number);
-    Payment {
-        id,
-        checkout_id,
-        terms,
-        status,
-        created_at: at(90),
-        updated_at: at(91),
-    }
+    Payment { id, checkout_id, terms, status, created_at: at(90), updated_at: at(91) }
 }
 
 /// One more entry of the provider's ledger.
 pub(super) fn ledger(facts: &mut Facts, number: u128, effect: Effect, amount: Option<Money>) {
     let seq = i64::try_from(facts.provider.len()).unwrap() + 1;
-    facts.provider.push(Entry {
-        seq,
-        key: id(number),
-        effect,
-        amount,
-        at: at(91),
-    });
+    facts.provider.push(Entry { seq, key: id(number), effect, amount, at: at(91) });
 }

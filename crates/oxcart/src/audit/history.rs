@@ -72,22 +72,13 @@ fn acknowledged_is_there(facts: &Facts) -> Vec<Violation> {
     let violation = |told: &Acknowledged| {
         let (id, status) = (told.checkout_id, told.status);
         let text = match checkouts.get(&id) {
-            None => format!(
-                "user {} was told that it is {status:?}, but it is not there",
-                told.user
-            ),
+            None => format!("user {} was told that it is {status:?}, but it is not there", told.user),
             Some(checkout) if checkout.user_id != told.user => {
-                format!(
-                    "user {} was told of it, but it is of user {}",
-                    told.user, checkout.user_id
-                )
+                format!("user {} was told of it, but it is of user {}", told.user, checkout.user_id)
             }
             Some(checkout) if status != Status::Running && status != Status::of(&checkout.state) => {
                 let state = checkout.state.name();
-                format!(
-                    "user {} was told that it is {status:?}, but it is {state}",
-                    told.user
-                )
+                format!("user {} was told that it is {status:?}, but it is {state}", told.user)
             }
             Some(_) => return None,
         };
@@ -106,9 +97,7 @@ fn replies_are_equal(facts: &Facts) -> Vec<Violation> {
     for ((user, key), replies) in replies {
         let other = |one: &&Acknowledged| {
             let mut replies = replies.iter();
-            replies
-                .find(|it| it.checkout_id != one.checkout_id || !it.status.fits(one.status))
-                .copied()
+            replies.find(|it| it.checkout_id != one.checkout_id || !it.status.fits(one.status)).copied()
         };
         if let Some((one, other)) = replies.iter().find_map(|one| Some((one, other(one)?))) {
             let text = format!(

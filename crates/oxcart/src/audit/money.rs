@@ -19,12 +19,8 @@ pub(super) fn check(facts: &Facts) -> Vec<Violation> {
     let payments: HashMap<_, _> = facts.payments.iter().map(|it| (it.checkout_id, it)).collect();
     let books = books(&facts.provider);
     let none = Books::default();
-    let ids: BTreeSet<CheckoutId> = checkouts
-        .keys()
-        .chain(payments.keys())
-        .chain(books.keys())
-        .copied()
-        .collect();
+    let ids: BTreeSet<CheckoutId> =
+        checkouts.keys().chain(payments.keys()).chain(books.keys()).copied().collect();
     let violation = |id: CheckoutId| {
         let case = Case {
             checkout: checkouts.get(&id).copied(),
@@ -84,32 +80,18 @@ impl Case<'_> {
     /// M1: per checkout, captured is 0 or the total; at most one authorisation and one capture take effect;
     /// refunded is at most captured. Made by hand, the total is what was authorised.
     fn at_most_once(&self) -> Option<String> {
-        let Books {
-            authorized,
-            captured,
-            refunded,
-            ..
-        } = self.books;
-        for (times, what) in [
-            (authorized.len(), "authorised"),
-            (captured.len(), "captured"),
-            (refunded.len(), "refunded"),
-        ] {
+        let Books { authorized, captured, refunded, .. } = self.books;
+        for (times, what) in
+            [(authorized.len(), "authorised"), (captured.len(), "captured"), (refunded.len(), "refunded")]
+        {
             if times > 1 {
                 return Some(format!("{what} {times} times"));
             }
         }
-        let total = self
-            .checkout
-            .map(|checkout| checkout.total)
-            .or_else(|| authorized.first().copied());
+        let total = self.checkout.map(|checkout| checkout.total).or_else(|| authorized.first().copied());
         let (captured, refunded) = (captured.first().copied(), refunded.first().copied());
         if captured.is_some() && captured != total {
-            return Some(format!(
-                "captured {}, the total is {}",
-                amount(captured),
-                amount(total)
-            ));
+            return Some(format!("captured {}, the total is {}", amount(captured), amount(total)));
         }
         let too_much = refunded.is_some_and(|refunded| {
             !captured.is_some_and(|captured| {
@@ -121,33 +103,23 @@ impl Case<'_> {
 
     /// M2: completed, captured is the total. Another amount than that is M1's.
     fn completed_is_paid(&self) -> Option<String> {
-        let checkout = self
-            .checkout
-            .filter(|checkout| checkout.state == State::Completed)?;
+        let checkout = self.checkout.filter(|checkout| checkout.state == State::Completed)?;
         let unpaid = self.books.captured.is_empty();
-        unpaid.then(|| {
-            format!(
-                "completed, but nothing was captured; the total is {}",
-                checkout.total
-            )
-        })
+        unpaid.then(|| format!("completed, but nothing was captured; the total is {}", checkout.total))
     }
 
     /// M3: failed, captured is refunded and nothing stays authorised.
     fn failed_is_not(&self) -> Option<String> {
-        self.checkout
-            .filter(|checkout| matches!(checkout.state, State::Failed(_)))?;
+        self.checkout.filter(|checkout| matches!(checkout.state, State::Failed(_)))?;
         let (captured, refunded) = (self.books.captured.first(), self.books.refunded.first());
         if captured != refunded {
             let (captured, refunded) = (amount(captured.copied()), amount(refunded.copied()));
             return Some(format!("failed, but captured {captured} and refunded {refunded}"));
         }
         match self.books.last {
-            Some(Entry {
-                effect: Effect::Authorize,
-                amount: held,
-                ..
-            }) => Some(format!("failed, but {} stays authorised", amount(*held))),
+            Some(Entry { effect: Effect::Authorize, amount: held, .. }) => {
+                Some(format!("failed, but {} stays authorised", amount(*held)))
+            }
             Some(_) | None => None,
         }
     }
@@ -155,8 +127,7 @@ impl Case<'_> {
     /// M4: at rest, captured less refunded is the total of what was sold. Orders can't be cancelled yet, so
     /// nothing is refunded after a sale.
     fn sale_stands(&self) -> Option<String> {
-        self.checkout
-            .filter(|checkout| checkout.state == State::Completed)?;
+        self.checkout.filter(|checkout| checkout.state == State::Completed)?;
         let refunded = self.books.refunded.first()?;
         Some(format!("completed, but {refunded} was refunded after the sale"))
     }
@@ -174,22 +145,15 @@ impl Case<'_> {
         };
         let status = &payment.status;
         if !agree(status, last.map(|entry| &entry.effect)) {
-            return Some(format!(
-                "the payment is {status:?}, the provider's last word is {done}"
-            ));
+            return Some(format!("the payment is {status:?}, the provider's last word is {done}"));
         }
         if self.checkout.is_some_and(|checkout| checkout.state.is_terminal()) && !status.is_settled() {
             return Some(format!("the checkout has ended, but its payment is {status:?}"));
         }
         let asked = payment.terms.as_ref().map(|terms| terms.amount);
         let held = self.books.authorized.first().copied();
-        (held.is_some() && held != asked).then(|| {
-            format!(
-                "the payment is of {}, the provider authorised {}",
-                amount(asked),
-                amount(held)
-            )
-        })
+        (held.is_some() && held != asked)
+            .then(|| format!("the payment is of {}, the provider authorised {}", amount(asked), amount(held)))
     }
 }
 

@@ -23,11 +23,7 @@ pub(super) fn check(facts: &Facts) -> Vec<Violation> {
 /// were reading may be of a checkout that ended after we had read that.
 fn orders_equal_checkouts(facts: &Facts) -> Vec<Violation> {
     let checkouts: HashMap<_, _> = facts.checkouts.checkouts.iter().map(|it| (it.id, it)).collect();
-    let orders = facts
-        .orders
-        .orders
-        .iter()
-        .filter(|order| !facts.is_news(order.created_at));
+    let orders = facts.orders.orders.iter().filter(|order| !facts.is_news(order.created_at));
     let violation = |order: &Order| {
         let checkout = checkouts.get(&order.purchase.checkout_id).copied();
         let text = difference(order, checkout)?;
@@ -53,30 +49,17 @@ fn difference(order: &Order, checkout: Option<&Checkout>) -> Option<String> {
         Err(implausible) => return Some(format!("its checkout {id} can't be: {implausible}")),
     };
     if bought.total != sold.total {
-        return Some(format!(
-            "it costs {}, its checkout {id} did {}",
-            bought.total, sold.total
-        ));
+        return Some(format!("it costs {}, its checkout {id} did {}", bought.total, sold.total));
     }
     if bought.user_id != sold.user_id {
-        return Some(format!(
-            "user {} has it, user {} bought it",
-            bought.user_id, sold.user_id
-        ));
+        return Some(format!("user {} has it, user {} bought it", bought.user_id, sold.user_id));
     }
     if bought.lines.len() != sold.lines.len() {
         let (lines, sold) = (bought.lines.len(), sold.lines.len());
         return Some(format!("it has {lines} lines, its checkout {id} has {sold}"));
     }
-    if let Some((line, sold)) = bought
-        .lines
-        .iter()
-        .zip(&sold.lines)
-        .find(|(line, sold)| line != sold)
-    {
-        return Some(format!(
-            "it has the line {line:?}, its checkout {id} has {sold:?}"
-        ));
+    if let Some((line, sold)) = bought.lines.iter().zip(&sold.lines).find(|(line, sold)| line != sold) {
+        return Some(format!("it has the line {line:?}, its checkout {id} has {sold:?}"));
     }
     // An address is personal: it is not told.
     (*bought != sold).then(|| format!("its checkout {id} goes to another address"))
@@ -87,10 +70,7 @@ fn difference(order: &Order, checkout: Option<&Checkout>) -> Option<String> {
 fn completed_have_one_order(facts: &Facts) -> Vec<Violation> {
     let mut orders: HashMap<CheckoutId, Vec<OrderId>> = HashMap::new();
     for order in &facts.orders.orders {
-        orders
-            .entry(order.purchase.checkout_id)
-            .or_default()
-            .push(order.id);
+        orders.entry(order.purchase.checkout_id).or_default().push(order.id);
     }
     let consumption = Consumption::of(facts, GROUP);
     let violation = |id: CheckoutId| {
@@ -104,10 +84,7 @@ fn completed_have_one_order(facts: &Facts) -> Vec<Violation> {
             many => Some(told(format!("completed, and it has {many} orders"))),
         }
     };
-    facts
-        .completed()
-        .filter_map(|(checkout, _)| violation(checkout.id))
-        .collect()
+    facts.completed().filter_map(|(checkout, _)| violation(checkout.id)).collect()
 }
 
 #[cfg(test)]

@@ -59,15 +59,7 @@ pub(super) struct Stores {
 
 impl Stores {
     pub(super) async fn open(sources: &Sources, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
-        let Sources {
-            inventory,
-            payment,
-            provider,
-            orders,
-            checkout,
-            cart,
-            events,
-        } = sources;
+        let Sources { inventory, payment, provider, orders, checkout, cart, events } = sources;
         for file in [inventory, payment, provider, orders, checkout, cart, events] {
             must_exist(file)?;
         }
@@ -85,49 +77,19 @@ impl Stores {
 
     /// Reads all stores in the order that [`Facts`] promises.
     pub(super) async fn read(&self) -> anyhow::Result<Facts> {
-        let known = log::last_offset(&self.events)
-            .await
-            .context("the event log can't be read")?;
+        let known = log::last_offset(&self.events).await.context("the event log can't be read")?;
         let now = self.clock.now();
-        let checkouts = self
-            .checkout
-            .snapshot()
-            .await
-            .context("the checkouts can't be read")?;
-        let inventory = self
-            .inventory
-            .snapshot()
-            .await
-            .context("the stock can't be read")?;
-        let payments = self
-            .payment
-            .snapshot()
-            .await
-            .context("the payments can't be read")?;
-        let provider = simulated::ledger(&self.provider)
-            .await
-            .context("the provider's ledger can't be read")?;
-        let progress = log::progress(&self.events)
-            .await
-            .context("the event log can't be read")?;
+        let checkouts = self.checkout.snapshot().await.context("the checkouts can't be read")?;
+        let inventory = self.inventory.snapshot().await.context("the stock can't be read")?;
+        let payments = self.payment.snapshot().await.context("the payments can't be read")?;
+        let provider =
+            simulated::ledger(&self.provider).await.context("the provider's ledger can't be read")?;
+        let progress = log::progress(&self.events).await.context("the event log can't be read")?;
         let carts = self.cart.snapshot().await.context("the carts can't be read")?;
         let orders = self.orders.snapshot().await.context("the orders can't be read")?;
-        let log = self
-            .log(known, progress)
-            .await
-            .context("the event log can't be read")?;
+        let log = self.log(known, progress).await.context("the event log can't be read")?;
         let history = History::default();
-        Ok(Facts {
-            now,
-            checkouts,
-            inventory,
-            payments,
-            provider,
-            orders,
-            carts,
-            log,
-            history,
-        })
+        Ok(Facts { now, checkouts, inventory, payments, provider, orders, carts, log, history })
     }
 
     async fn log(&self, known: i64, progress: Vec<log::Progress>) -> Result<Log, event_log::Error> {
@@ -142,15 +104,9 @@ impl Stores {
 }
 
 fn must_exist(file: &Path) -> anyhow::Result<()> {
-    if !file
-        .try_exists()
-        .with_context(|| format!("{} can't be looked at", file.display()))?
-    {
+    if !file.try_exists().with_context(|| format!("{} can't be looked at", file.display()))? {
         let directory = file.parent().unwrap_or(file).display();
-        bail!(
-            "no shop was ever started on {directory}: there is no {}",
-            file.display()
-        );
+        bail!("no shop was ever started on {directory}: there is no {}", file.display());
     }
     Ok(())
 }

@@ -115,9 +115,7 @@ fn captured(facts: &Facts) -> BTreeMap<Currency, Money> {
             Effect::Refund => amount.minor.saturating_neg(),
             Effect::Authorize | Effect::Decline { .. } | Effect::Void | Effect::Tombstone => continue,
         };
-        let sum = sums
-            .entry(amount.currency)
-            .or_insert_with(|| Money::zero(amount.currency));
+        let sum = sums.entry(amount.currency).or_insert_with(|| Money::zero(amount.currency));
         sum.minor = sum.minor.saturating_add(change);
     }
     sums
@@ -125,11 +123,7 @@ fn captured(facts: &Facts) -> BTreeMap<Currency, Money> {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Checkouts {
-            completed,
-            failed,
-            running,
-        } = self.checkouts;
+        let Checkouts { completed, failed, running } = self.checkouts;
         writeln!(f, "checkouts completed: {completed}")?;
         writeln!(f, "checkouts failed: {failed}")?;
         writeln!(f, "checkouts running: {running}")?;

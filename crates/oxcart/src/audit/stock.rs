@@ -16,12 +16,7 @@ use super::violation::{Invariant, Subject, Violation};
 const WRITE: Duration = Duration::from_secs(5);
 
 pub(super) fn check(facts: &Facts) -> Vec<Violation> {
-    let reservations: HashMap<_, _> = facts
-        .inventory
-        .reservations
-        .iter()
-        .map(|it| (it.id, it))
-        .collect();
+    let reservations: HashMap<_, _> = facts.inventory.reservations.iter().map(|it| (it.id, it)).collect();
     let mut movements: HashMap<ProductId, Vec<&Movement>> = HashMap::new();
     for movement in &facts.inventory.movements {
         movements.entry(movement.product_id).or_default().push(movement);
@@ -60,27 +55,16 @@ fn what_is_sold_was_set_aside(checkout: &Checkout, reservation: Option<&Reservat
         return Some("completed, but no stock was ever set aside".to_owned());
     };
     if reservation.state != reservation::State::Committed {
-        return Some(format!(
-            "completed, but its stock is {}",
-            reservation.state.as_str()
-        ));
+        return Some(format!("completed, but its stock is {}", reservation.state.as_str()));
     }
     let mut bought = Lines::default();
     for item in &checkout.items {
         if bought.add(item.product_id, item.quantity).is_err() {
-            return Some(format!(
-                "bought more of product {} than can be counted",
-                item.product_id
-            ));
+            return Some(format!("bought more of product {} than can be counted", item.product_id));
         }
     }
-    (bought != reservation.lines).then(|| {
-        format!(
-            "bought {}, was given {}",
-            units(&bought),
-            units(&reservation.lines)
-        )
-    })
+    (bought != reservation.lines)
+        .then(|| format!("bought {}, was given {}", units(&bought), units(&reservation.lines)))
 }
 
 /// S5: no undersell. A failed checkout keeps no stock from others.
@@ -91,11 +75,7 @@ fn what_failed_keeps_nothing(checkout: &Checkout, reservation: Option<&Reservati
     };
     let Reservation { lines, state, .. } = reservation?;
     match state {
-        Held { .. } | Committed => Some(format!(
-            "failed, but {} of it is {}",
-            units(lines),
-            state.as_str()
-        )),
+        Held { .. } | Committed => Some(format!("failed, but {} of it is {}", units(lines), state.as_str())),
         Expired { .. } | Released | Rejected { .. } => None,
     }
 }
@@ -141,15 +121,9 @@ fn least_available(movements: &[&Movement], began: Timestamp, ended: Timestamp) 
 
 /// `2 of product 1 and 1 of product 5`.
 fn units(lines: &Lines) -> String {
-    let texts: Vec<String> = lines
-        .iter()
-        .map(|(id, quantity)| format!("{quantity} of product {id}"))
-        .collect();
-    if texts.is_empty() {
-        "nothing".to_owned()
-    } else {
-        texts.join(" and ")
-    }
+    let texts: Vec<String> =
+        lines.iter().map(|(id, quantity)| format!("{quantity} of product {id}")).collect();
+    if texts.is_empty() { "nothing".to_owned() } else { texts.join(" and ") }
 }
 
 #[cfg(test)]

@@ -124,31 +124,18 @@ pub struct Violation {
 impl Violation {
     /// Something that will not come right by itself.
     pub(super) fn new(invariant: Invariant, subject: Subject, text: impl Into<String>) -> Self {
-        Self {
-            invariant,
-            subject,
-            text: text.into(),
-            may_pass: false,
-        }
+        Self { invariant, subject, text: text.into(), may_pass: false }
     }
 
     /// The same, but a shop that is at work may still put it right.
     pub(super) fn that_may_pass(self) -> Self {
-        Self {
-            may_pass: true,
-            ..self
-        }
+        Self { may_pass: true, ..self }
     }
 }
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            invariant,
-            subject,
-            text,
-            may_pass: _,
-        } = self;
+        let Self { invariant, subject, text, may_pass: _ } = self;
         write!(f, "{invariant} {subject}: {text}")
     }
 }

@@ -32,50 +32,24 @@ pub(crate) struct Reply {
 impl Client {
     pub(crate) fn new(url: &str, user: i64, role: Role) -> Self {
         let keys = Keys::new(&SecretString::from(SECRET), None, None).unwrap();
-        let identity = Identity {
-            user_id: UserId::try_from(user).unwrap(),
-            role,
-        };
-        let token = keys
-            .issue(identity, World::real().clock.now(), Duration::from_secs(3600))
-            .unwrap()
-            .token;
-        Self {
-            url: url.to_owned(),
-            http: reqwest::Client::new(),
-            token,
-        }
+        let identity = Identity { user_id: UserId::try_from(user).unwrap(), role };
+        let token = keys.issue(identity, World::real().clock.now(), Duration::from_secs(3600)).unwrap().token;
+        Self { url: url.to_owned(), http: reqwest::Client::new(), token }
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
-        self.http
-            .request(method, format!("{}{path}", self.url))
-            .bearer_auth(&self.token)
+        self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.token)
     }
 
     /// Sends a request; `Err` when no answer came.
     pub(crate) async fn send(request: reqwest::RequestBuilder) -> Result<Reply, reqwest::Error> {
         let reply = request.send().await?;
-        let header = |name: &str| {
-            reply
-                .headers()
-                .get(name)
-                .map(|value| value.to_str().unwrap().to_owned())
-        };
+        let header = |name: &str| reply.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
         let (status, location) = (reply.status(), header("location"));
         let replayed = header("idempotent-replayed").is_some();
         let text = reply.text().await?;
-        let body = if text.is_empty() {
-            Value::Null
-        } else {
-            serde_json::from_str(&text).unwrap()
-        };
-        Ok(Reply {
-            status,
-            replayed,
-            location,
-            body,
-        })
+        let body = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() };
+        Ok(Reply { status, replayed, location, body })
     }
 
     pub(crate) async fn get(&self, path: &str) -> Reply {
@@ -83,9 +57,7 @@ impl Client {
     }
 
     pub(crate) async fn post(&self, path: &str, body: Value) -> Reply {
-        Self::send(self.request(Method::POST, path).json(&body))
-            .await
-            .unwrap()
+        Self::send(self.request(Method::POST, path).json(&body)).await.unwrap()
     }
 
     /// A new product with so many in stock; its id.
@@ -100,20 +72,14 @@ impl Client {
     }
 
     pub(crate) async fn add(&self, product: i64, quantity: i64) -> Value {
-        let reply = self
-            .post(
-                "/api/v1/cart/items",
-                json!({ "product_id": product, "quantity": quantity }),
-            )
-            .await;
+        let reply =
+            self.post("/api/v1/cart/items", json!({ "product_id": product, "quantity": quantity })).await;
         assert_eq!(reply.status, StatusCode::CREATED, "{reply:?}");
         reply.body
     }
 
     pub(crate) fn checkout(&self, key: &str, body: &Value) -> reqwest::RequestBuilder {
-        self.request(Method::POST, "/api/v1/checkout")
-            .header("Idempotency-Key", key)
-            .json(body)
+        self.request(Method::POST, "/api/v1/checkout").header("Idempotency-Key", key).json(body)
     }
 
     pub(crate) async fn buy(&self, key: &str) -> Reply {
@@ -121,27 +87,19 @@ impl Client {
     }
 
     pub(crate) async fn pay(&self, key: &str, method: &str) -> Reply {
-        Self::send(self.checkout(key, &json!({ "payment_method": method })))
-            .await
-            .unwrap()
+        Self::send(self.checkout(key, &json!({ "payment_method": method }))).await.unwrap()
     }
 
     /// What is left of a product: available and reserved.
     pub(crate) async fn stock(&self, product: i64) -> (i64, i64) {
         let body = self.get(&format!("/api/v1/inventory/{product}")).await.body;
-        (
-            body["available"].as_i64().unwrap(),
-            body["reserved"].as_i64().unwrap(),
-        )
+        (body["available"].as_i64().unwrap(), body["reserved"].as_i64().unwrap())
     }
 
     /// The user's orders, once there are so many.
     pub(crate) async fn orders(&self, wanted: usize) -> Vec<Value> {
         testkit::eventually(&format!("{wanted} orders"), Duration::from_secs(15), async || {
-            let orders = self.get("/api/v1/orders").await.body["orders"]
-                .as_array()
-                .unwrap()
-                .clone();
+            let orders = self.get("/api/v1/orders").await.body["orders"].as_array().unwrap().clone();
             (orders.len() == wanted).then_some(orders)
         })
         .await
@@ -149,17 +107,12 @@ impl Client {
 
     /// The lines of the cart by product, once they are these.
     pub(crate) async fn cart_becomes(&self, wanted: &[(i64, i64)]) {
-        testkit::eventually(
-            &format!("the cart {wanted:?}"),
-            Duration::from_secs(15),
-            async || {
-                let cart = self.get("/api/v1/cart").await.body;
-                let lines = cart["items"].as_array().unwrap().iter();
-                let lines =
-                    lines.map(|l| (l["product_id"].as_i64().unwrap(), l["quantity"].as_i64().unwrap()));
-                lines.collect::<Vec<_>>() == wanted
-            },
-        )
+        testkit::eventually(&format!("the cart {wanted:?}"), Duration::from_secs(15), async || {
+            let cart = self.get("/api/v1/cart").await.body;
+            let lines = cart["items"].as_array().unwrap().iter();
+            let lines = lines.map(|l| (l["product_id"].as_i64().unwrap(), l["quantity"].as_i64().unwrap()));
+            lines.collect::<Vec<_>>() == wanted
+        })
         .await;
     }
 }

@@ -27,19 +27,11 @@ async fn a_running_shop_is_walked_through_and_audited() {
     let shop = Shop::oxcart(dir.clone(), &[("AUTH_MODE", "dev")]).await;
     let (code, out, err) = run(&dir, &["demo", "--url", &shop.url], &[]);
     assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
-    for step in [
-        "COMPLETED",
-        "is CONFIRMED, 149.97 USD",
-        "198 available, 0 reserved",
-    ] {
+    for step in ["COMPLETED", "is CONFIRMED, 149.97 USD", "198 available, 0 reserved"] {
         assert!(out.contains(step), "{step} is not in {out}");
     }
     let (code, out, err) = run(&dir, &["demo"], &[]);
-    assert_eq!(
-        (code, err.as_str()),
-        (Some(0), ""),
-        "the shop is found by its directory: {out}"
-    );
+    assert_eq!((code, err.as_str()), (Some(0), ""), "the shop is found by its directory: {out}");
     let (code, out, err) = run(&dir, &["audit"], &[]);
     assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
     assert!(out.contains("no violations"), "{out}");
@@ -85,36 +77,20 @@ fn a_start_that_can_not_be_says_why_in_one_line() {
             vec![("HTTP_PORT", port.as_str())],
             format!("can't listen on 127.0.0.1:{port}, choose another HTTP_PORT"),
         ),
-        (
-            vec![("HTTP_PORT", "many")],
-            "HTTP_PORT=many can't be used".to_owned(),
-        ),
-        (
-            vec![("JWT_SECRET", "hunter2")],
-            "JWT_SECRET=*** can't be used".to_owned(),
-        ),
-        (
-            vec![("AUTH_MODE", "dev"), ("BIND_ADDR", "0.0.0.0")],
-            "AUTH_MODE".to_owned(),
-        ),
+        (vec![("HTTP_PORT", "many")], "HTTP_PORT=many can't be used".to_owned()),
+        (vec![("JWT_SECRET", "hunter2")], "JWT_SECRET=*** can't be used".to_owned()),
+        (vec![("AUTH_MODE", "dev"), ("BIND_ADDR", "0.0.0.0")], "AUTH_MODE".to_owned()),
         (
             vec![("PRODUCT_DATABASE_URL", "postgres://u:hunter2@h/db")],
             "postgres:// is not supported".to_owned(),
         ),
-        (
-            vec![("PAYMENT_SUCCESS_RATE", "2")],
-            "PAYMENT_SUCCESS_RATE=2 can't be used".to_owned(),
-        ),
+        (vec![("PAYMENT_SUCCESS_RATE", "2")], "PAYMENT_SUCCESS_RATE=2 can't be used".to_owned()),
     ];
     for (variables, wanted) in cases {
         let (code, out, err) = run(&dir, &[], &variables);
         assert!(code.is_some_and(|code| code != 0), "{variables:?}");
         assert!(err.contains(&wanted), "{variables:?}: {err}");
-        assert_eq!(
-            (out.as_str(), err.lines().count()),
-            ("", 1),
-            "{variables:?}: {err}"
-        );
+        assert_eq!((out.as_str(), err.lines().count()), ("", 1), "{variables:?}: {err}");
         assert!(!err.contains("hunter2"), "{err}");
     }
 }

@@ -40,11 +40,7 @@ async fn answers_that_never_come_in_time() {
     .await;
     let bought = ends.into_iter().filter(|bought| *bought).count();
     let report = shop.audit().await;
-    assert_eq!(
-        (report.checkouts.running, report.checkouts.completed),
-        (0, bought),
-        "{report}"
-    );
+    assert_eq!((report.checkouts.running, report.checkouts.completed), (0, bought), "{report}");
     let left = BUYERS - i64::try_from(bought).unwrap();
     assert_eq!(shop.admin().stock(product).await, (left, 0));
 }

@@ -25,10 +25,7 @@ pub(crate) struct Shop {
 }
 
 enum Running {
-    Inside {
-        shutdown: CancellationToken,
-        serving: JoinSet<anyhow::Result<()>>,
-    },
+    Inside { shutdown: CancellationToken, serving: JoinSet<anyhow::Result<()>> },
     Programs(Vec<Process>),
 }
 
@@ -37,10 +34,7 @@ pub(crate) struct Process(Child);
 
 impl Process {
     pub(crate) fn start(mut command: Command) -> Self {
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::inherit());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
         Self(command.spawn().unwrap())
     }
 
@@ -68,11 +62,7 @@ impl Shop {
         let shop = shop::open(&settings, &listeners, World::real()).await.unwrap();
         let (shutdown, mut serving) = (CancellationToken::new(), JoinSet::new());
         serving.spawn(shop.serve(listeners, shutdown.clone()));
-        Self {
-            url,
-            dir,
-            running: Running::Inside { shutdown, serving },
-        }
+        Self { url, dir, running: Running::Inside { shutdown, serving } }
     }
 
     /// Seven processes that share a directory.
@@ -86,21 +76,14 @@ impl Shop {
             .collect();
         let start = |name: &str, variable: &str, port: u16| {
             let mut command = program(name);
-            command
-                .env("DATA_DIR", dir.path())
-                .env(variable, port.to_string())
-                .envs(peers.iter().cloned());
+            command.env("DATA_DIR", dir.path()).env(variable, port.to_string()).envs(peers.iter().cloned());
             Process::start(command)
         };
         let mut processes: Vec<Process> = Program::ALL
             .iter()
             .zip(&ports)
             .map(|(program, port)| {
-                start(
-                    &format!("{}-service", program.name()),
-                    &variable(*program, "SERVICE_PORT"),
-                    *port,
-                )
+                start(&format!("{}-service", program.name()), &variable(*program, "SERVICE_PORT"), *port)
             })
             .collect();
         processes.push(start("api-gateway", "HTTP_PORT", ports[6]));
@@ -123,11 +106,7 @@ impl Shop {
             .env("GRPC_BASE_PORT", "0")
             .envs(variables.iter().copied());
         let running = Running::Programs(vec![Process::start(command)]);
-        let shop = Self {
-            url: format!("http://127.0.0.1:{}", ports[0]),
-            dir,
-            running,
-        };
+        let shop = Self { url: format!("http://127.0.0.1:{}", ports[0]), dir, running };
         shop.ready().await;
         shop
     }
@@ -152,24 +131,16 @@ impl Shop {
 
     /// Checks every invariant over the stores while the shop is running.
     pub(crate) async fn audit(&self) -> audit::Report {
-        let report = audit::run(
-            &sources(self.dir.path()),
-            Duration::from_secs(20),
-            World::real().clock,
-        )
-        .await
-        .unwrap();
+        let report = audit::run(&sources(self.dir.path()), Duration::from_secs(20), World::real().clock)
+            .await
+            .unwrap();
         assert!(report.violations.is_empty(), "{report}");
         report
     }
 
     /// Stops as by SIGTERM.
     pub(crate) async fn stop(self) {
-        if let Running::Inside {
-            shutdown,
-            mut serving,
-        } = self.running
-        {
+        if let Running::Inside { shutdown, mut serving } = self.running {
             shutdown.cancel();
             serving.join_next().await.unwrap().unwrap().unwrap();
         }
@@ -200,17 +171,8 @@ pub(crate) fn sources(dir: &Path) -> audit::Sources {
 
 fn settings(dir: &Path, more: &[&str]) -> Config {
     let dir = dir.to_str().unwrap();
-    let base = [
-        "oxcart",
-        "--data-dir",
-        dir,
-        "--http-port",
-        "0",
-        "--grpc-base-port",
-        "0",
-        "--rate-limit-rps",
-        "0",
-    ];
+    let base =
+        ["oxcart", "--data-dir", dir, "--http-port", "0", "--grpc-base-port", "0", "--rate-limit-rps", "0"];
     let auth = ["--auth-mode", "jwt", "--jwt-secret", SECRET];
     Config::parse_from(base.iter().chain(&auth).chain(more))
 }
@@ -234,11 +196,7 @@ pub(crate) fn program(name: &str) -> Command {
 fn built(name: &str) -> PathBuf {
     let oxcart = PathBuf::from(env!("CARGO_BIN_EXE_oxcart"));
     let path = oxcart.with_file_name(name);
-    assert!(
-        path.exists(),
-        "{} is not built: run cargo build --workspace",
-        path.display()
-    );
+    assert!(path.exists(), "{} is not built: run cargo build --workspace", path.display());
     path
 }
 
@@ -248,10 +206,6 @@ fn variable(program: Program, name: &str) -> String {
 
 /// Ports that were free a moment ago.
 fn free_ports(count: usize) -> Vec<u16> {
-    let held: Vec<TcpListener> = (0..count)
-        .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
-        .collect();
-    held.iter()
-        .map(|listener| listener.local_addr().unwrap().port())
-        .collect()
+    let held: Vec<TcpListener> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    held.iter().map(|listener| listener.local_addr().unwrap().port()).collect()
 }

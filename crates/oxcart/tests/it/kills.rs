@@ -56,11 +56,7 @@ async fn a_killed_shop_finds_everything_again() {
         assert!(unanswered > 0, "the shop was killed too late to prove anything");
         assert_eq!(shop.admin().stock(product).await, (BUYERS * (2 - round), 0));
         let report = shop.audit().await;
-        assert_eq!(
-            (report.checkouts.running, report.checkouts.failed),
-            (0, 0),
-            "{report}"
-        );
+        assert_eq!((report.checkouts.running, report.checkouts.failed), (0, 0), "{report}");
         dir = shop.kill();
     }
 }

@@ -35,10 +35,7 @@ fn examples(markdown: &str) -> Vec<Example> {
             _ => {
                 match (line.strip_prefix("$ "), examples.last_mut()) {
                     (Some(command), _) => {
-                        examples.push(Example {
-                            command: command.to_owned(),
-                            output: String::new(),
-                        });
+                        examples.push(Example { command: command.to_owned(), output: String::new() });
                     }
                     (None, Some(example)) if continued => example.command += &format!("\n{line}"),
                     (None, Some(example)) => example.output += &format!("{line}\n"),
@@ -64,18 +61,11 @@ async fn the_tour_prints_what_is_shown() {
     let dir = Arc::new(TempDir::new().unwrap());
     let shop = Shop::oxcart(dir.clone(), &[("AUTH_MODE", "dev")]).await;
     let addresses = Addresses::read(dir.path()).unwrap();
-    for example in examples
-        .iter()
-        .filter(|example| has_grpcurl || !example.command.starts_with("grpcurl"))
-    {
+    for example in examples.iter().filter(|example| has_grpcurl || !example.command.starts_with("grpcurl")) {
         let command = here(&example.command, &addresses);
         let wanted = without_chance(&example.output);
         // An order follows its checkout by a moment: what only looks may look again.
-        let patience = if command.contains("-X") || command.contains("-d ") {
-            0
-        } else {
-            10
-        };
+        let patience = if command.contains("-X") || command.contains("-d ") { 0 } else { 10 };
         let mut printed = String::new();
         let look = async || {
             printed = without_chance(&print(&command));
@@ -95,10 +85,7 @@ async fn the_tour_prints_what_is_shown() {
 /// The command with the ports of this shop.
 fn here(command: &str, addresses: &Addresses) -> String {
     let names = ["product", "cart", "inventory", "payment", "orders", "checkout"];
-    let grpc = names
-        .iter()
-        .zip(50051..)
-        .map(|(name, port)| (port, addresses.grpc[*name]));
+    let grpc = names.iter().zip(50051..).map(|(name, port)| (port, addresses.grpc[*name]));
     let all = std::iter::once((8080, addresses.http)).chain(grpc);
     all.fold(command.to_owned(), |command, (port, address)| {
         command.replace(&format!("localhost:{port}"), &address.to_string())
@@ -126,11 +113,7 @@ fn without_chance(text: &str) -> String {
             version if version.len() == 13 && version.bytes().all(|b| b.is_ascii_digit()) => "<version>",
             other => other,
         };
-        words.push(if word.is_empty() {
-            piece.to_owned()
-        } else {
-            piece.replacen(word, known, 1)
-        });
+        words.push(if word.is_empty() { piece.to_owned() } else { piece.replacen(word, known, 1) });
     }
     words.concat().trim_end().to_owned()
 }
@@ -139,17 +122,8 @@ fn without_chance(text: &str) -> String {
 fn a_tour_is_read_and_compared_without_its_chances() {
     let markdown =
         "text\n```console\n$ curl a \\\n  -d b\n{\"x\":1}\n$ curl c\n```\n```sh\n$ not this\n```\n";
-    let example = |command: &str, output: &str| Example {
-        command: command.into(),
-        output: output.into(),
-    };
-    assert_eq!(
-        examples(markdown),
-        [example("curl a \\\n  -d b", "{\"x\":1}\n"), example("curl c", "")]
-    );
+    let example = |command: &str, output: &str| Example { command: command.into(), output: output.into() };
+    assert_eq!(examples(markdown), [example("curl a \\\n  -d b", "{\"x\":1}\n"), example("curl c", "")]);
     let line = r#"{"id":"01890a5d-ac96-774b-bcce-b302099a8057","at":"2026-11-22T20:15:30.123Z","version":1763842530123,"n":1}"#;
-    assert_eq!(
-        without_chance(line),
-        r#"{"id":"<id>","at":"<time>","version":<version>,"n":1}"#
-    );
+    assert_eq!(without_chance(line), r#"{"id":"<id>","at":"<time>","version":<version>,"n":1}"#);
 }

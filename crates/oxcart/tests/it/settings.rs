@@ -42,13 +42,7 @@ fn variables(help: &str) -> BTreeMap<String, Option<String>> {
 fn table() -> BTreeMap<String, String> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
     let readme = std::fs::read_to_string(path).unwrap();
-    let section = readme
-        .split("\n## Configuration")
-        .nth(1)
-        .unwrap()
-        .split("\n## ")
-        .next()
-        .unwrap();
+    let section = readme.split("\n## Configuration").nth(1).unwrap().split("\n## ").next().unwrap();
     let rows = section.lines().filter(|line| line.starts_with("| `"));
     rows.map(|row| {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
@@ -75,9 +69,6 @@ fn the_table_lists_what_help_lists() {
             known.insert(variable);
         }
     }
-    let unknown: Vec<&String> = table
-        .keys()
-        .filter(|variable| !known.contains(*variable))
-        .collect();
+    let unknown: Vec<&String> = table.keys().filter(|variable| !known.contains(*variable)).collect();
     assert!(unknown.is_empty(), "no program knows {unknown:?}");
 }

@@ -41,11 +41,7 @@ async fn suite(shop: &Shop) {
     replies_that_get_lost(shop).await;
     an_outage_of_the_provider(shop).await;
     let report = shop.audit().await;
-    assert_eq!(
-        (report.checkouts.running, report.checkouts.completed > 100),
-        (0, true),
-        "{report}"
-    );
+    assert_eq!((report.checkouts.running, report.checkouts.completed > 100), (0, true), "{report}");
 }
 
 fn completed(reply: &Reply) -> &Value {
@@ -61,10 +57,7 @@ async fn a_purchase(shop: &Shop) {
     let (admin, user) = (shop.admin(), shop.user(10));
     let product = admin.stock_new("Lamp", 5).await;
     let cart = user.add(product, 2).await;
-    assert_eq!(
-        (&cart["total_items"], &cart["total"]["amount"]),
-        (&json!(2), &json!("20.00"))
-    );
+    assert_eq!((&cart["total_items"], &cart["total"]["amount"]), (&json!(2), &json!("20.00")));
     let reply = user.buy("a").await;
     let checkout = completed(&reply);
     let id = checkout["checkout_id"].as_str().unwrap();
@@ -79,20 +72,11 @@ async fn a_purchase(shop: &Shop) {
     assert_eq!(user.stock(product).await, (3, 0));
     user.cart_becomes(&[]).await;
     let path = format!("/api/v1/orders/{}", order["id"].as_str().unwrap());
-    let patch = |status: &str| {
-        admin
-            .request(reqwest::Method::PATCH, &path)
-            .json(&json!({ "status": status }))
-    };
-    assert_eq!(
-        Client::send(patch("PROCESSING")).await.unwrap().body["status"],
-        "PROCESSING"
-    );
+    let patch =
+        |status: &str| admin.request(reqwest::Method::PATCH, &path).json(&json!({ "status": status }));
+    assert_eq!(Client::send(patch("PROCESSING")).await.unwrap().body["status"], "PROCESSING");
     let skipped = Client::send(patch("DELIVERED")).await.unwrap();
-    assert_eq!(
-        (skipped.status, &skipped.body["code"]),
-        (StatusCode::CONFLICT, &json!("invalid_transition"))
-    );
+    assert_eq!((skipped.status, &skipped.body["code"]), (StatusCode::CONFLICT, &json!("invalid_transition")));
 }
 
 async fn twenty_requests_with_one_key(shop: &Shop) {
@@ -107,16 +91,10 @@ async fn twenty_requests_with_one_key(shop: &Shop) {
     user.orders(1).await;
     user.cart_becomes(&[]).await;
     let late = user.buy("same").await;
-    assert!(
-        late.replayed && late.body == replies[0].body,
-        "the cart is empty by now, the key still answers"
-    );
+    assert!(late.replayed && late.body == replies[0].body, "the cart is empty by now, the key still answers");
     assert_eq!(user.stock(product).await, (49, 0));
     let other = user.pay("same", "pm_card_mastercard").await;
-    assert_eq!(
-        (other.status.as_u16(), &other.body["code"]),
-        (422, &json!("idempotency_key_reused"))
-    );
+    assert_eq!((other.status.as_u16(), &other.body["code"]), (422, &json!("idempotency_key_reused")));
 }
 
 async fn ten_keys_on_one_cart(shop: &Shop) {
@@ -125,20 +103,14 @@ async fn ten_keys_on_one_cart(shop: &Shop) {
     user.add(product, 1).await;
     let keys: Vec<String> = (0..10).map(|n| format!("key-{n}")).collect();
     let replies = join_all(keys.iter().map(|key| user.buy(key))).await;
-    let bought: Vec<&Reply> = replies
-        .iter()
-        .filter(|reply| reply.status == StatusCode::CREATED)
-        .collect();
+    let bought: Vec<&Reply> = replies.iter().filter(|reply| reply.status == StatusCode::CREATED).collect();
     assert_eq!(bought.len(), 1, "{replies:?}");
     let location = &bought[0].location;
     for reply in replies.iter().filter(|reply| reply.status != StatusCode::CREATED) {
         assert_eq!(reply.status, StatusCode::CONFLICT, "{reply:?}");
         // Whoever came after the cart was emptied finds nothing to buy.
         if reply.body["code"] != "cart_empty" {
-            assert_eq!(
-                (&reply.body["code"], &reply.location),
-                (&json!("checkout_in_progress"), location)
-            );
+            assert_eq!((&reply.body["code"], &reply.location), (&json!("checkout_in_progress"), location));
         }
     }
     user.orders(1).await;
@@ -202,10 +174,7 @@ async fn a_decline(shop: &Shop) {
 
 async fn lines_added_after_a_checkout(shop: &Shop) {
     let user = shop.user(50);
-    let (first, second) = (
-        shop.admin().stock_new("Bed", 9).await,
-        shop.admin().stock_new("Desk", 9).await,
-    );
+    let (first, second) = (shop.admin().stock_new("Bed", 9).await, shop.admin().stock_new("Desk", 9).await);
     user.add(first, 2).await;
     completed(&user.buy("a").await);
     // At once: the cart may not have heard of the purchase yet.
@@ -215,10 +184,7 @@ async fn lines_added_after_a_checkout(shop: &Shop) {
     let reply = user.buy("b").await;
     assert_eq!(completed(&reply)["total"]["amount"], "50.00");
     user.cart_becomes(&[]).await;
-    assert_eq!(
-        (user.stock(first).await, user.stock(second).await),
-        ((6, 0), (5, 0))
-    );
+    assert_eq!((user.stock(first).await, user.stock(second).await), ((6, 0), (5, 0)));
 }
 
 async fn another_users_things(shop: &Shop) {
@@ -243,9 +209,8 @@ async fn a_client_that_goes_away(shop: &Shop) {
     let product = shop.admin().stock_new("Sofa", 5).await;
     user.add(product, 1).await;
     // The provider takes three seconds; this client waits for a moment only.
-    let hasty = user
-        .checkout("a", &json!({ "payment_method": "pm_sim_slow" }))
-        .timeout(Duration::from_millis(400));
+    let hasty =
+        user.checkout("a", &json!({ "payment_method": "pm_sim_slow" })).timeout(Duration::from_millis(400));
     assert!(Client::send(hasty).await.unwrap_err().is_timeout());
     assert_eq!(user.stock(product).await, (4, 1), "it is under way");
     let order = user.orders(1).await.remove(0);

@@ -35,11 +35,7 @@ fn play(steps: &[Step]) {
             }
             Begin => begun.push_back(breaker.admit(now).expect(&place)),
             End(outcome, change) => {
-                assert_eq!(
-                    breaker.settle(begun.pop_front().unwrap(), outcome, now),
-                    change,
-                    "{place}"
-                );
+                assert_eq!(breaker.settle(begun.pop_front().unwrap(), outcome, now), change, "{place}");
             }
             Refused => assert!(breaker.admit(now).is_none(), "{place}"),
             Wait(seconds) => now += Duration::from_secs(seconds),
@@ -49,18 +45,7 @@ fn play(steps: &[Step]) {
 
 #[test]
 fn five_failures_in_a_row_open_it_for_ten_seconds() {
-    play(&[
-        FAIL,
-        FAIL,
-        FAIL,
-        FAIL,
-        OPENS,
-        Refused,
-        Wait(9),
-        Refused,
-        Wait(1),
-        GOOD,
-    ]);
+    play(&[FAIL, FAIL, FAIL, FAIL, OPENS, Refused, Wait(9), Refused, Wait(1), GOOD]);
 }
 
 #[test]
@@ -75,22 +60,7 @@ fn lost_interest_counts_for_nothing() {
 
 #[test]
 fn three_good_probes_close_it() {
-    play(&[
-        FAIL,
-        FAIL,
-        FAIL,
-        FAIL,
-        OPENS,
-        Wait(10),
-        GOOD,
-        GOOD,
-        CLOSES,
-        FAIL,
-        FAIL,
-        FAIL,
-        FAIL,
-        OPENS,
-    ]);
+    play(&[FAIL, FAIL, FAIL, FAIL, OPENS, Wait(10), GOOD, GOOD, CLOSES, FAIL, FAIL, FAIL, FAIL, OPENS]);
 }
 
 #[test]
@@ -118,59 +88,17 @@ fn no_more_than_three_probes_at_once() {
 
 #[test]
 fn a_bad_probe_opens_it_again() {
-    play(&[
-        FAIL,
-        FAIL,
-        FAIL,
-        FAIL,
-        OPENS,
-        Wait(10),
-        GOOD,
-        OPENS,
-        Refused,
-        Wait(10),
-        GOOD,
-        GOOD,
-        CLOSES,
-    ]);
+    play(&[FAIL, FAIL, FAIL, FAIL, OPENS, Wait(10), GOOD, OPENS, Refused, Wait(10), GOOD, GOOD, CLOSES]);
 }
 
 #[test]
 fn an_abandoned_probe_gives_its_place_back() {
     let gone = End(Abandoned, None);
-    play(&[
-        FAIL,
-        FAIL,
-        FAIL,
-        FAIL,
-        OPENS,
-        Wait(10),
-        Begin,
-        Begin,
-        Begin,
-        Refused,
-        gone,
-        Begin,
-        Refused,
-    ]);
+    play(&[FAIL, FAIL, FAIL, FAIL, OPENS, Wait(10), Begin, Begin, Begin, Refused, gone, Begin, Refused]);
 }
 
 #[test]
 fn calls_from_before_a_change_do_not_speak_after_it() {
     let late = End(Broken, None);
-    play(&[
-        Begin,
-        Begin,
-        FAIL,
-        FAIL,
-        FAIL,
-        FAIL,
-        OPENS,
-        late,
-        Wait(10),
-        late,
-        GOOD,
-        GOOD,
-        CLOSES,
-    ]);
+    play(&[Begin, Begin, FAIL, FAIL, FAIL, FAIL, OPENS, late, Wait(10), late, GOOD, GOOD, CLOSES]);
 }

@@ -32,7 +32,5 @@ pub enum Error {
 }
 
 fn part(before: &str, text: &Option<String>) -> String {
-    text.as_ref()
-        .map(|text| format!("{before}{text}"))
-        .unwrap_or_default()
+    text.as_ref().map(|text| format!("{before}{text}")).unwrap_or_default()
 }

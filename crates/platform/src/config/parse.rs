@@ -39,10 +39,8 @@ pub fn try_parse<C: clap::Parser>(
     let command = command.clone().after_help(about_prefix(prefix, &command));
     let args: Vec<OsString> = args.collect();
     let (program, given) = args.split_at(args.len().min(1));
-    let found: Vec<Found> = command
-        .get_arguments()
-        .filter_map(|arg| Found::of(arg, prefix, given, env))
-        .collect();
+    let found: Vec<Found> =
+        command.get_arguments().filter_map(|arg| Found::of(arg, prefix, given, env)).collect();
 
     let mut all = program.to_vec();
     for found in &found {
@@ -67,14 +65,9 @@ fn about_prefix(prefix: &str, command: &Command) -> String {
     if prefix.is_empty() {
         return String::new();
     }
-    let listens = command
-        .get_arguments()
-        .any(|arg| arg.get_env() == Some(OsStr::new(PORT)));
-    let alias = if listens {
-        format!(" {prefix}_SERVICE_PORT means {prefix}_{PORT}.")
-    } else {
-        String::new()
-    };
+    let listens = command.get_arguments().any(|arg| arg.get_env() == Some(OsStr::new(PORT)));
+    let alias =
+        if listens { format!(" {prefix}_SERVICE_PORT means {prefix}_{PORT}.") } else { String::new() };
     format!(
         "A variable may carry the prefix {prefix}_: {prefix}_LOG_LEVEL wins over LOG_LEVEL.{alias} \
          An empty variable counts as unset."
@@ -97,25 +90,13 @@ impl<'a> Found<'a> {
         env: &dyn Fn(&str) -> Option<OsString>,
     ) -> Option<Self> {
         let long = arg.get_long()?;
-        if given
-            .iter()
-            .any(|word| long_of(&word.to_string_lossy()) == Some(long))
-        {
+        if given.iter().any(|word| long_of(&word.to_string_lossy()) == Some(long)) {
             return None;
         }
         let names = names(arg.get_env()?.to_str()?, prefix);
-        let set = |name: String| {
-            env(&name)
-                .filter(|value| !value.is_empty())
-                .map(|value| (name, value))
-        };
+        let set = |name: String| env(&name).filter(|value| !value.is_empty()).map(|value| (name, value));
         let (variable, value) = names.into_iter().find_map(set)?;
-        Some(Self {
-            arg,
-            long,
-            variable,
-            value,
-        })
+        Some(Self { arg, long, variable, value })
     }
 
     /// The words on the command line that mean the same.
@@ -158,11 +139,7 @@ fn long_of(word: &str) -> Option<&str> {
 }
 
 fn shown(arg: &Arg, value: &OsStr) -> String {
-    if arg.is_hide_env_values_set() {
-        MASK.to_owned()
-    } else {
-        value.to_string_lossy().into_owned()
-    }
+    if arg.is_hide_env_values_set() { MASK.to_owned() } else { value.to_string_lossy().into_owned() }
 }
 
 /// The error about one setting in one line; any other one as clap says it.
@@ -177,9 +154,7 @@ fn in_one_line(error: clap::Error, command: &Command, found: &[Found<'_>]) -> Er
         Some(ContextValue::Strings(usages)) => usages.iter().find_map(|usage| long_of(usage)),
         _ => None,
     };
-    let Some(arg) = command
-        .get_arguments()
-        .find(|arg| arg.get_long().is_some_and(|name| Some(name) == long))
+    let Some(arg) = command.get_arguments().find(|arg| arg.get_long().is_some_and(|name| Some(name) == long))
     else {
         return Error::Command(error);
     };
@@ -200,15 +175,8 @@ fn in_one_line(error: clap::Error, command: &Command, found: &[Found<'_>]) -> Er
         _ => String::new(),
     };
     let secret = arg.is_hide_env_values_set();
-    let cause = std::error::Error::source(&error)
-        .filter(|_| !secret)
-        .map(ToString::to_string);
-    Error::Unusable {
-        setting,
-        value,
-        cause,
-        wanted,
-    }
+    let cause = std::error::Error::source(&error).filter(|_| !secret).map(ToString::to_string);
+    Error::Unusable { setting, value, cause, wanted }
 }
 
 /// The values possible, or the help text of the setting, which says what it is.
@@ -221,10 +189,7 @@ fn wanted(error: &clap::Error, arg: &Arg) -> Option<String> {
 
 fn uncapitalised(sentence: &str) -> String {
     let mut letters = sentence.chars();
-    letters
-        .next()
-        .map(|first| first.to_lowercase().chain(letters).collect())
-        .unwrap_or_default()
+    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
 }
 
 #[cfg(test)]

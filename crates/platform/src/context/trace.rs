@@ -15,19 +15,12 @@ pub(crate) struct Trace {
 impl Trace {
     /// A new trace with its first span.
     pub(crate) fn begin(id: Uuid) -> Self {
-        Self {
-            trace_id: id.as_u128(),
-            span_id: id.as_u64_pair().1,
-            sampled: true,
-        }
+        Self { trace_id: id.as_u128(), span_id: id.as_u64_pair().1, sampled: true }
     }
 
     /// A new span below this one.
     pub(crate) fn child(self, id: Uuid) -> Self {
-        Self {
-            span_id: id.as_u64_pair().1,
-            ..self
-        }
+        Self { span_id: id.as_u64_pair().1, ..self }
     }
 
     /// A `traceparent` header: of version 00, or of a later one that begins like it.
@@ -40,34 +33,20 @@ impl Trace {
         let flags = hex(parts.next()?, 2)?;
         let ends_here = parts.next().is_none();
         let understood = version != 0xff && (version != 0 || ends_here) && trace_id != 0 && span_id != 0;
-        understood.then_some(Self {
-            trace_id,
-            span_id,
-            sampled: flags & 1 == 1,
-        })
+        understood.then_some(Self { trace_id, span_id, sampled: flags & 1 == 1 })
     }
 }
 
 impl fmt::Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "00-{:032x}-{:016x}-{:02x}",
-            self.trace_id,
-            self.span_id,
-            u8::from(self.sampled)
-        )
+        write!(f, "00-{:032x}-{:016x}-{:02x}", self.trace_id, self.span_id, u8::from(self.sampled))
     }
 }
 
 /// A number in exactly `digits` lowercase hexadecimal digits.
 fn hex(text: &str, digits: usize) -> Option<u128> {
     let lowercase = text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    if text.len() == digits && lowercase {
-        u128::from_str_radix(text, 16).ok()
-    } else {
-        None
-    }
+    if text.len() == digits && lowercase { u128::from_str_radix(text, 16).ok() } else { None }
 }
 
 #[cfg(test)]

@@ -26,10 +26,7 @@ pub(super) struct Limited {
 
 impl Limited {
     pub(super) fn new(body: Body) -> Self {
-        Self {
-            body,
-            left: MAX_REQUEST,
-        }
+        Self { body, left: MAX_REQUEST }
     }
 }
 
@@ -76,21 +73,14 @@ enum Stopping {
 
 impl Guarded {
     pub(super) fn new(body: Body, stopping: CancellationToken) -> Self {
-        Self {
-            body,
-            stopping: Stopping::Unwatched(stopping),
-        }
+        Self { body, stopping: Stopping::Unwatched(stopping) }
     }
 
     fn end(&mut self, status: &Status) -> Polled {
         self.stopping = Stopping::Ended;
         self.body = Body::empty();
         let mut trailers = HeaderMap::new();
-        Poll::Ready(Some(
-            status
-                .add_header(&mut trailers)
-                .map(|()| Frame::trailers(trailers)),
-        ))
+        Poll::Ready(Some(status.add_header(&mut trailers).map(|()| Frame::trailers(trailers))))
     }
 }
 

@@ -54,9 +54,8 @@ impl Server {
         let span = tracing::info_span!(parent: None, "call", program = self.shared.name, service = call.service(),
             method = call.method(), request_id = context.request_id());
         let mut routes = self.routes.clone();
-        let handled = AssertUnwindSafe(async move { routes.call(request).await })
-            .catch_unwind()
-            .instrument(span);
+        let handled =
+            AssertUnwindSafe(async move { routes.call(request).await }).catch_unwind().instrument(span);
         match timeout_at(context.deadline(), handled).await {
             Ok(Ok(Ok(response))) => Ok(response),
             // The panic itself is logged where it happens, by the panic hook.
@@ -73,9 +72,7 @@ struct Call {
 
 impl Call {
     fn of<B>(request: &Request<B>) -> Self {
-        Self {
-            path: request.uri().path().to_owned(),
-        }
+        Self { path: request.uri().path().to_owned() }
     }
 
     fn service(&self) -> &str {
@@ -87,10 +84,7 @@ impl Call {
     }
 
     fn parts(&self) -> (&str, &str) {
-        self.path
-            .trim_start_matches('/')
-            .split_once('/')
-            .unwrap_or((&self.path, ""))
+        self.path.trim_start_matches('/').split_once('/').unwrap_or((&self.path, ""))
     }
 
     fn is_health(&self) -> bool {
@@ -138,10 +132,7 @@ pub(crate) fn is_health(path: &str) -> bool {
 
 /// The status in the head of an answer, where every error of a unary call is; none there means OK so far.
 pub(crate) fn code<B>(response: &Response<B>) -> Code {
-    response
-        .headers()
-        .get(Status::GRPC_STATUS)
-        .map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()))
+    response.headers().get(Status::GRPC_STATUS).map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()))
 }
 
 /// What a caller learns of a fault of ours.

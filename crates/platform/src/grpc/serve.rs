@@ -27,9 +27,8 @@ impl Server {
         let name = self.shared.name;
         let health = self.health();
         tracing::info!(program = name, address = %listener.local_addr()?, "listening");
-        let incoming = TcpIncoming::from(listener)
-            .with_nodelay(Some(true))
-            .with_keepalive(Some(KEEPALIVE_EVERY));
+        let incoming =
+            TcpIncoming::from(listener).with_nodelay(Some(true)).with_keepalive(Some(KEEPALIVE_EVERY));
         let told = shutdown.clone();
         let serving = tonic::transport::Server::builder()
             .http2_keepalive_interval(Some(KEEPALIVE_EVERY))

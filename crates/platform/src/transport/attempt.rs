@@ -24,20 +24,12 @@ impl Attempt {
     pub(super) fn begin(peer: &'static str, destination: &Arc<Destination>) -> Option<Self> {
         let mut breaker = destination.breaker.lock().unwrap_or_else(PoisonError::into_inner);
         let ticket = breaker.admit(Instant::now())?;
-        Some(Self {
-            peer,
-            destination: destination.clone(),
-            ticket: Some(ticket),
-        })
+        Some(Self { peer, destination: destination.clone(), ticket: Some(ticket) })
     }
 
     /// A call that neither asks the breaker nor tells it.
     pub(super) fn unguarded(peer: &'static str, destination: Arc<Destination>) -> Self {
-        Self {
-            peer,
-            destination,
-            ticket: None,
-        }
+        Self { peer, destination, ticket: None }
     }
 
     pub(super) async fn send(
@@ -47,9 +39,7 @@ impl Attempt {
     ) -> Result<Response<Body>, Status> {
         let sent = self.destination.route.clone().send(self.peer, request);
         let answer = match deadline {
-            Some(deadline) => timeout_at(deadline, sent)
-                .await
-                .unwrap_or_else(|_| Err(too_late())),
+            Some(deadline) => timeout_at(deadline, sent).await.unwrap_or_else(|_| Err(too_late())),
             None => sent.await,
         };
         let late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
@@ -60,11 +50,7 @@ impl Attempt {
 
     fn settle(&mut self, outcome: Outcome) {
         let Some(ticket) = self.ticket.take() else { return };
-        let mut breaker = self
-            .destination
-            .breaker
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut breaker = self.destination.breaker.lock().unwrap_or_else(PoisonError::into_inner);
         let change = breaker.settle(ticket, outcome, Instant::now());
         drop(breaker);
         let (peer, destination) = (self.peer, &self.destination.name);
@@ -85,10 +71,7 @@ impl Drop for Attempt {
 impl Route {
     async fn send(self, peer: &'static str, request: Request<Body>) -> Result<Response<Body>, Status> {
         match self {
-            Self::Tcp(channel) => channel
-                .oneshot(request)
-                .await
-                .map_err(|error| broken(peer, error)),
+            Self::Tcp(channel) => channel.oneshot(request).await.map_err(|error| broken(peer, error)),
             Self::InProcess(server) => server.oneshot(request).await.map_err(|never| match never {}),
         }
     }
@@ -112,11 +95,7 @@ fn answer_in_time(answer: Result<Response<Body>, Status>, late: bool) -> Result<
         Ok(response) => code(response),
         Err(status) => status.code(),
     };
-    if late && code == Code::Cancelled {
-        Err(too_late())
-    } else {
-        answer
-    }
+    if late && code == Code::Cancelled { Err(too_late()) } else { answer }
 }
 
 /// What the answer says of the destination. An `Err` never comes from the service: the connection failed or the

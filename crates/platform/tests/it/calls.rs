@@ -18,17 +18,11 @@ struct Both {
 
 impl Both {
     async fn of(server: platform::grpc::Server) -> Self {
-        Self {
-            served: tiny::serve(&server).await,
-            in_process: Transport::in_process("tiny", &server),
-        }
+        Self { served: tiny::serve(&server).await, in_process: Transport::in_process("tiny", &server) }
     }
 
     fn clients(&self) -> [(&'static str, Client); 2] {
-        [
-            ("tcp", tiny::client(&self.served.transport)),
-            ("in process", tiny::client(&self.in_process)),
-        ]
+        [("tcp", tiny::client(&self.served.transport)), ("in process", tiny::client(&self.in_process))]
     }
 }
 
@@ -111,27 +105,12 @@ async fn a_panic_is_an_internal_error_without_its_words() {
     let both = Both::of(tiny::server().0).await;
     for (way, mut client) in both.clients() {
         let panicked = client.check(context().request(ask("panic"))).await.unwrap_err();
-        assert_eq!(
-            (panicked.code(), panicked.message()),
-            (Code::Internal, "internal error"),
-            "{way}"
-        );
-        client
-            .check(context().request(ask("ok")))
-            .await
-            .expect("the next call is served");
+        assert_eq!((panicked.code(), panicked.message()), (Code::Internal, "internal error"), "{way}");
+        client.check(context().request(ask("ok"))).await.expect("the next call is served");
 
-        let mut stream = client
-            .watch(context().request(ask("panic")))
-            .await
-            .unwrap()
-            .into_inner();
+        let mut stream = client.watch(context().request(ask("panic"))).await.unwrap().into_inner();
         let panicked = stream.next().await.unwrap().unwrap_err();
-        assert_eq!(
-            (panicked.code(), panicked.message()),
-            (Code::Internal, "internal error"),
-            "{way}"
-        );
+        assert_eq!((panicked.code(), panicked.message()), (Code::Internal, "internal error"), "{way}");
     }
 }
 
@@ -157,10 +136,7 @@ async fn too_many_calls_at_once_are_refused() {
         while let Some(answer) = calls.next().await {
             answer.expect(way);
         }
-        client
-            .check(context().request(ask("ok")))
-            .await
-            .expect("there is room again");
+        client.check(context().request(ask("ok"))).await.expect("there is room again");
     }
 }
 
@@ -174,11 +150,7 @@ async fn a_request_over_one_mebibyte_is_refused() {
         assert_eq!(refused.message(), "request larger than 1 MiB", "{way}");
         let within = "x".repeat((1 << 20) - 20);
         assert_eq!(
-            client
-                .check(context().request(ask(&within)))
-                .await
-                .unwrap_err()
-                .code(),
+            client.check(context().request(ask(&within))).await.unwrap_err().code(),
             Code::NotFound,
             "{way}"
         );
@@ -190,15 +162,8 @@ async fn a_stream_outlives_the_deadline_of_its_beginning() {
     let both = Both::of(tiny::server().0).await;
     for (way, mut client) in both.clients() {
         let brief = context().within(Duration::from_millis(100));
-        let mut stream = client
-            .watch(brief.request(ask("stream")))
-            .await
-            .unwrap()
-            .into_inner();
+        let mut stream = client.watch(brief.request(ask("stream"))).await.unwrap().into_inner();
         assert_eq!(stream.next().await.unwrap().unwrap().status, 1, "{way}");
-        assert!(
-            timeout(Duration::from_millis(200), stream.next()).await.is_err(),
-            "{way}: still open"
-        );
+        assert!(timeout(Duration::from_millis(200), stream.next()).await.is_err(), "{way}: still open");
     }
 }

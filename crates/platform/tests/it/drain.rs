@@ -29,11 +29,7 @@ async fn finishes_calls_under_way_and_accepts_no_more() {
     };
     let (answer, ()) = tokio::join!(under_way, script);
     answer.expect("what was under way is finished");
-    timeout(SOON, served.running)
-        .await
-        .expect("then the server ends")
-        .unwrap()
-        .unwrap();
+    timeout(SOON, served.running).await.expect("then the server ends").unwrap().unwrap();
     let refused = client.check(context().request(ask("ok"))).await.unwrap_err();
     assert_eq!(refused.code(), Code::Unavailable, "{refused:?}");
 }
@@ -45,25 +41,15 @@ async fn ends_streams_so_that_they_do_not_hold_it_up() {
     let in_process = Transport::in_process("tiny", &server);
     let mut streams = Vec::new();
     for transport in [&served.transport, &in_process] {
-        let mut stream = tiny::client(transport)
-            .watch(context().request(ask("stream")))
-            .await
-            .unwrap()
-            .into_inner();
+        let mut stream =
+            tiny::client(transport).watch(context().request(ask("stream"))).await.unwrap().into_inner();
         assert_eq!(stream.next().await.unwrap().unwrap().status, 1);
         streams.push(stream);
     }
     served.shutdown.cancel();
     for mut stream in streams {
         let ended = timeout(SOON, stream.next()).await.unwrap().unwrap().unwrap_err();
-        assert_eq!(
-            (ended.code(), ended.message()),
-            (Code::Unavailable, "the server is stopping")
-        );
+        assert_eq!((ended.code(), ended.message()), (Code::Unavailable, "the server is stopping"));
     }
-    timeout(SOON, served.running)
-        .await
-        .expect("the server ends")
-        .unwrap()
-        .unwrap();
+    timeout(SOON, served.running).await.expect("the server ends").unwrap().unwrap();
 }

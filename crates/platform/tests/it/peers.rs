@@ -12,12 +12,7 @@ use crate::tiny::{self, Client, ask, context};
 
 /// An address where nobody listens.
 async fn nowhere() -> String {
-    TcpListener::bind("127.0.0.1:0")
-        .await
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .to_string()
+    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string()
 }
 
 async fn fail(client: &mut Client, what: &str) -> tonic::Status {
@@ -33,15 +28,8 @@ async fn after_five_failures_calls_are_refused_at_once_but_health_is_asked() {
         assert_eq!(fail(&mut client, "unavailable").await.message(), "no store");
     }
     let refused = fail(&mut client, "ok").await;
-    assert_eq!(
-        (refused.code(), refused.message()),
-        (Code::Unavailable, "tiny is not available")
-    );
-    let health = HealthClient::new(transport)
-        .check(ask(""))
-        .await
-        .unwrap()
-        .into_inner();
+    assert_eq!((refused.code(), refused.message()), (Code::Unavailable, "tiny is not available"));
+    let health = HealthClient::new(transport).check(ask("")).await.unwrap().into_inner();
     assert_eq!(health.status, 1);
 }
 
@@ -64,11 +52,7 @@ async fn a_call_given_up_gives_its_probe_back() {
     }
     tokio::time::advance(Duration::from_secs(10)).await;
     for _ in 0..4 {
-        let probe = timeout(
-            Duration::from_millis(10),
-            client.check(context().request(ask("hang"))),
-        )
-        .await;
+        let probe = timeout(Duration::from_millis(10), client.check(context().request(ask("hang")))).await;
         assert!(probe.is_err(), "let through and given up");
     }
     for _ in 0..4 {
@@ -80,10 +64,7 @@ async fn a_call_given_up_gives_its_probe_back() {
 async fn nobody_there_is_unavailable() {
     let mut client = tiny::client(&Transport::connect("tiny", &nowhere().await).unwrap());
     let status = fail(&mut client, "ok").await;
-    assert_eq!(
-        (status.code(), status.message()),
-        (Code::Unavailable, "tiny can't be reached")
-    );
+    assert_eq!((status.code(), status.message()), (Code::Unavailable, "tiny can't be reached"));
     for _ in 0..4 {
         fail(&mut client, "ok").await;
     }

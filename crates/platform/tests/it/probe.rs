@@ -14,14 +14,8 @@ use tonic_reflection::pb::v1::{ServerReflectionRequest, ServerReflectionResponse
 use crate::tiny::{self, ask, context};
 
 async fn status(client: &mut HealthClient<Transport>, service: &str) -> Result<ServingStatus, Code> {
-    let asked = HealthCheckRequest {
-        service: service.to_owned(),
-    };
-    client
-        .check(asked)
-        .await
-        .map(|answer| answer.into_inner().status())
-        .map_err(|status| status.code())
+    let asked = HealthCheckRequest { service: service.to_owned() };
+    client.check(asked).await.map(|answer| answer.into_inner().status()).map_err(|status| status.code())
 }
 
 #[tokio::test]
@@ -45,10 +39,7 @@ async fn health_is_told_by_service_name_and_followed_by_streams() {
 async fn health_answers_when_nothing_else_may() {
     let (server, _gate) = tiny::with_places(0);
     let transport = Transport::in_process("tiny", &server);
-    let shed = tiny::client(&transport)
-        .check(context().request(ask("ok")))
-        .await
-        .unwrap_err();
+    let shed = tiny::client(&transport).check(context().request(ask("ok"))).await.unwrap_err();
     assert_eq!(shed.code(), Code::ResourceExhausted);
     assert_eq!(status(&mut HealthClient::new(transport), "").await, Ok(Serving));
 }
@@ -67,8 +58,7 @@ async fn reflection_lists_what_is_served_here() {
         .unwrap()
         .into_inner();
     let ServerReflectionResponse {
-        message_response: Some(MessageResponse::ListServicesResponse(list)),
-        ..
+        message_response: Some(MessageResponse::ListServicesResponse(list)), ..
     } = answers.next().await.unwrap().unwrap()
     else {
         panic!("no list")

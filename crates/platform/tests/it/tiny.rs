@@ -27,9 +27,7 @@ pub(crate) type Client = HealthClient<Renamed<Transport>>;
 
 /// What to do, written into the field `service`.
 pub(crate) fn ask(what: &str) -> HealthCheckRequest {
-    HealthCheckRequest {
-        service: what.to_owned(),
-    }
+    HealthCheckRequest { service: what.to_owned() }
 }
 
 /// A context of a worker with 5 s.
@@ -38,10 +36,7 @@ pub(crate) fn context() -> platform::Context {
 }
 
 pub(crate) fn client(transport: &Transport) -> Client {
-    HealthClient::new(Renamed {
-        inner: transport.clone(),
-        to: "/test.Tiny",
-    })
+    HealthClient::new(Renamed { inner: transport.clone(), to: "/test.Tiny" })
 }
 
 /// A server of the small service, and what lets its calls of `wait` go on.
@@ -73,11 +68,7 @@ pub(crate) async fn serve(server: &grpc::Server) -> Served {
     let address = listener.local_addr().unwrap().to_string();
     let shutdown = CancellationToken::new();
     let running = AbortOnDropHandle::new(tokio::spawn(server.clone().serve(listener, shutdown.clone())));
-    Served {
-        transport: Transport::connect("tiny", &address).unwrap(),
-        shutdown,
-        running,
-    }
+    Served { transport: Transport::connect("tiny", &address).unwrap(), shutdown, running }
 }
 
 /// Where calls of `wait` wait.
@@ -88,10 +79,7 @@ pub(crate) struct Gate {
 
 impl Gate {
     fn shut() -> Self {
-        Self {
-            arrived: Semaphore::new(0),
-            open: Semaphore::new(0),
-        }
+        Self { arrived: Semaphore::new(0), open: Semaphore::new(0) }
     }
 
     async fn pass(&self) {
@@ -148,9 +136,7 @@ impl Health for Behaviour {
     ) -> Result<tonic::Response<Self::WatchStream>, Status> {
         let stream = match request.get_ref().service.as_str() {
             "panic" => stream::poll_fn(|_| panic!("asked for")).boxed(),
-            _ => stream::iter([Ok(HealthCheckResponse { status: 1 })])
-                .chain(stream::pending())
-                .boxed(),
+            _ => stream::iter([Ok(HealthCheckResponse { status: 1 })]).chain(stream::pending()).boxed(),
         };
         Ok(tonic::Response::new(stream))
     }

@@ -81,19 +81,8 @@ impl Opened {
         revision: watch::Sender<u64>,
         sharing: Sharing,
     ) -> Writer {
-        let Self {
-            options,
-            connection,
-            lock,
-        } = self;
-        Writer {
-            options,
-            connection: Some(connection),
-            queue,
-            revision,
-            sharing,
-            lock,
-        }
+        let Self { options, connection, lock } = self;
+        Writer { options, connection: Some(connection), queue, revision, sharing, lock }
     }
 }
 
@@ -108,18 +97,10 @@ pub(super) async fn read_write(
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .pragma("cache_size", "-2048");
-    let mut connection = connect(&options).await.map_err(|source| OpenError::File {
-        path: path.to_owned(),
-        source,
-    })?;
-    migrate(&mut connection, migrations)
-        .await
-        .map_err(|source| unfit(path, migrations, source))?;
-    Ok(Opened {
-        options,
-        connection,
-        lock,
-    })
+    let mut connection =
+        connect(&options).await.map_err(|source| OpenError::File { path: path.to_owned(), source })?;
+    migrate(&mut connection, migrations).await.map_err(|source| unfit(path, migrations, source))?;
+    Ok(Opened { options, connection, lock })
 }
 
 /// Readers come into being when they are needed and stay: a handful of threads for the whole shop.
@@ -138,15 +119,9 @@ pub(super) fn readers(path: &Path) -> SqlitePool {
 
 /// Finds out whether a file that is only to be read can be read.
 pub(super) async fn probe(path: &Path, readers: &SqlitePool) -> Result<(), OpenError> {
-    let failed = |source| OpenError::File {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| OpenError::File { path: path.to_owned(), source };
     let mut connection = readers.acquire().await.map_err(failed)?;
-    sqlx::query("SELECT count(*) FROM sqlite_schema")
-        .execute(&mut *connection)
-        .await
-        .map_err(failed)?;
+    sqlx::query("SELECT count(*) FROM sqlite_schema").execute(&mut *connection).await.map_err(failed)?;
     Ok(())
 }
 
@@ -163,32 +138,19 @@ fn settings(path: &Path) -> SqliteConnectOptions {
 /// this process closes any other descriptor of it.
 fn lock(path: &Path, sharing: Sharing) -> Result<File, OpenError> {
     if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).map_err(|source| OpenError::Files {
-            path: parent.to_owned(),
-            source,
-        })?;
+        fs::create_dir_all(parent).map_err(|source| OpenError::Files { path: parent.to_owned(), source })?;
     }
     let mut name = OsString::from(path);
     name.push(".lock");
-    let failed = |source| OpenError::Files {
-        path: PathBuf::from(&name),
-        source,
-    };
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&name)
-        .map_err(failed)?;
+    let failed = |source| OpenError::Files { path: PathBuf::from(&name), source };
+    let file = File::options().create(true).truncate(false).write(true).open(&name).map_err(failed)?;
     let locked = match sharing {
         Sharing::Exclusive => file.try_lock(),
         Sharing::Shared => file.try_lock_shared(),
     };
     match locked {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse {
-            path: path.to_owned(),
-        }),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_owned() }),
         Err(TryLockError::Error(source)) => Err(failed(source)),
     }
 }
@@ -217,11 +179,7 @@ async fn migrate(connection: &mut SqliteConnection, migrations: &Migrator) -> Re
 }
 
 fn unfit(path: &Path, migrations: &Migrator, source: MigrateError) -> OpenError {
-    let known = migrations
-        .iter()
-        .map(|migration| migration.version)
-        .max()
-        .unwrap_or(0);
+    let known = migrations.iter().map(|migration| migration.version).max().unwrap_or(0);
     let path = path.to_owned();
     match source {
         MigrateError::VersionMissing(found) | MigrateError::VersionTooNew(found, _) if found > known => {

@@ -42,11 +42,7 @@ pub(super) struct Pending<F, T, E> {
 
 impl<F, T, E> Pending<F, T, E> {
     pub(super) fn new(work: F, caller: oneshot::Sender<Result<T, E>>) -> Self {
-        Self {
-            work: Some(work),
-            result: None,
-            caller,
-        }
+        Self { work: Some(work), result: None, caller }
     }
 }
 
@@ -136,11 +132,7 @@ impl Writer {
             Some(connection) => connection,
             absent => absent.insert(self.options.connect().await?),
         };
-        if fill(connection, batch, &mut self.queue)
-            .await
-            .map_err(Error::unavailable)?
-            == Filled::Nothing
-        {
+        if fill(connection, batch, &mut self.queue).await.map_err(Error::unavailable)? == Filled::Nothing {
             return Ok(());
         }
         execute(connection, "COMMIT").await.map_err(error::of_commit)?;
@@ -151,10 +143,7 @@ impl Writer {
     /// Looks whether another process has committed since `before`, which SQLite tells by a number.
     async fn look(&mut self, before: Option<i64>) -> Option<i64> {
         let connection = self.connection.as_mut()?;
-        let now = sqlx::query_scalar("PRAGMA data_version")
-            .fetch_one(connection)
-            .await
-            .ok();
+        let now = sqlx::query_scalar("PRAGMA data_version").fetch_one(connection).await.ok();
         if now.is_some() && now != before {
             self.revision.send_modify(|revision| *revision += 1);
         }
@@ -197,11 +186,7 @@ async fn fill(
     {
         batch.push(job);
         // One savepoint at a time: SQLite's work per changed page grows with the number of open ones.
-        let savepoint = if batch.len() == 2 {
-            "SAVEPOINT job"
-        } else {
-            "RELEASE job; SAVEPOINT job"
-        };
+        let savepoint = if batch.len() == 2 { "SAVEPOINT job" } else { "RELEASE job; SAVEPOINT job" };
         execute(connection, savepoint).await?;
         if !run_last(connection, batch).await {
             execute(connection, "ROLLBACK TO job").await?;

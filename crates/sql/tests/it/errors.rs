@@ -48,18 +48,14 @@ async fn what_only_a_mistake_of_ours_brings_about_is_a_defect() {
         assert!(matches!(error, Error::Defect(_)), "{statement}: {error:?}");
     }
     let mut connection = database.read().await.unwrap();
-    let wrong_type = sqlx::query_scalar::<_, i64>("SELECT 'text'")
-        .fetch_one(&mut *connection)
-        .await;
+    let wrong_type = sqlx::query_scalar::<_, i64>("SELECT 'text'").fetch_one(&mut *connection).await;
     assert!(matches!(wrong_type.map_err(Error::from), Err(Error::Defect(_))));
 }
 
 #[tokio::test]
 async fn a_file_that_is_busy_or_closed_is_unavailable() {
     let (_directory, database) = database().await;
-    let raw = SqliteConnectOptions::new()
-        .filename(database.path())
-        .busy_timeout(Duration::ZERO);
+    let raw = SqliteConnectOptions::new().filename(database.path()).busy_timeout(Duration::ZERO);
     let (mut one, mut other) = (raw.connect().await.unwrap(), raw.connect().await.unwrap());
     one.execute("BEGIN IMMEDIATE").await.unwrap();
     let busy = Error::from(other.execute("BEGIN IMMEDIATE").await.unwrap_err());
@@ -102,9 +98,7 @@ async fn a_disk_that_is_full_keeps_what_was_answered_and_nothing_else() {
 async fn readers_can_not_write() {
     let (_directory, database) = database().await;
     let mut connection = database.read().await.unwrap();
-    let refused = connection
-        .execute("INSERT INTO things (name) VALUES ('lamp')")
-        .await;
+    let refused = connection.execute("INSERT INTO things (name) VALUES ('lamp')").await;
     assert!(refused.is_err());
     assert!(names(&database).await.is_empty());
 }
@@ -113,8 +107,5 @@ async fn readers_can_not_write() {
 fn messages_speak_of_their_own_layer_and_the_cause_follows() {
     let error = Error::unavailable("the disk is on fire");
     assert_eq!(error.to_string(), "the database is unavailable");
-    assert_eq!(
-        std::error::Error::source(&error).unwrap().to_string(),
-        "the disk is on fire"
-    );
+    assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "the disk is on fire");
 }

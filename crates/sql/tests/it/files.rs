@@ -17,10 +17,7 @@ async fn a_file_has_one_process_or_several_that_share_it() {
     for sharing in [Sharing::Exclusive, Sharing::Shared] {
         let refused = Database::open(&path, &OLD, sharing).await.unwrap_err();
         assert!(matches!(refused, OpenError::InUse { .. }), "{refused:?}");
-        assert_eq!(
-            refused.to_string(),
-            format!("{} is in use by another process", path.display())
-        );
+        assert_eq!(refused.to_string(), format!("{} is in use by another process", path.display()));
     }
     first.close().await;
 
@@ -64,15 +61,9 @@ async fn settings_are_durable() {
         .write(|connection| {
             Box::pin(async move {
                 Ok::<_, Error>((
-                    sqlx::query_scalar("PRAGMA journal_mode")
-                        .fetch_one(&mut *connection)
-                        .await?,
-                    sqlx::query_scalar("PRAGMA synchronous")
-                        .fetch_one(&mut *connection)
-                        .await?,
-                    sqlx::query_scalar("PRAGMA foreign_keys")
-                        .fetch_one(&mut *connection)
-                        .await?,
+                    sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut *connection).await?,
+                    sqlx::query_scalar("PRAGMA synchronous").fetch_one(&mut *connection).await?,
+                    sqlx::query_scalar("PRAGMA foreign_keys").fetch_one(&mut *connection).await?,
                 ))
             })
         })
@@ -93,17 +84,7 @@ async fn an_older_file_is_brought_up_to_date_and_a_newer_one_refused() {
     updated.close().await;
 
     let refused = Database::open(&path, &OLD, Sharing::Exclusive).await.unwrap_err();
-    assert!(
-        matches!(
-            refused,
-            OpenError::Newer {
-                found: 2,
-                known: 1,
-                ..
-            }
-        ),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, OpenError::Newer { found: 2, known: 1, .. }), "{refused:?}");
     let told = "was written by a newer version of this program (its schema is 2, the newest known here is 1)";
     assert_eq!(refused.to_string(), format!("{} {told}", path.display()));
 
@@ -115,18 +96,12 @@ async fn an_older_file_is_brought_up_to_date_and_a_newer_one_refused() {
 async fn what_is_no_database_is_refused() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("shop.db");
-    std::fs::write(
-        &path,
-        "a letter to the editor, long enough to be taken for a header".repeat(20),
-    )
-    .unwrap();
+    std::fs::write(&path, "a letter to the editor, long enough to be taken for a header".repeat(20)).unwrap();
     for sharing in [Sharing::Exclusive, Sharing::Shared] {
         let refused = Database::open(&path, &OLD, sharing).await.unwrap_err();
         assert!(matches!(refused, OpenError::File { .. }), "{refused:?}");
     }
-    let below = Database::open(&path.join("shop.db"), &OLD, Sharing::Exclusive)
-        .await
-        .unwrap_err();
+    let below = Database::open(&path.join("shop.db"), &OLD, Sharing::Exclusive).await.unwrap_err();
     assert!(matches!(below, OpenError::Files { .. }), "{below:?}");
 }
 
@@ -144,9 +119,7 @@ async fn a_file_can_be_read_beside_its_writer_and_at_rest() {
 
     let audit = Database::open_read_only(database.path()).await.unwrap();
     assert_eq!(names(&audit).await, ["lamp", "sofa"]);
-    let missing = Database::open_read_only(&directory.path().join("none.db"))
-        .await
-        .unwrap_err();
+    let missing = Database::open_read_only(&directory.path().join("none.db")).await.unwrap_err();
     assert!(matches!(missing, OpenError::File { .. }), "{missing:?}");
     assert!(!directory.path().join("none.db").exists());
 }
@@ -161,10 +134,7 @@ async fn commits_wake_those_who_wait_in_this_process_and_in_others() {
         let (mut here, mut there) = (one.changes(), other.changes());
         add(writer, name).await.unwrap();
         for changes in [&mut here, &mut there] {
-            tokio::time::timeout(SOON, changes.changed())
-                .await
-                .unwrap()
-                .unwrap();
+            tokio::time::timeout(SOON, changes.changed()).await.unwrap().unwrap();
         }
     }
 

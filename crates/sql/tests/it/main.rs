@@ -20,9 +20,7 @@ const SOON: Duration = Duration::from_secs(20);
 
 async fn database() -> (TempDir, Database) {
     let directory = TempDir::new().unwrap();
-    let database = Database::open(&directory.path().join("shop.db"), &OLD, Sharing::Exclusive)
-        .await
-        .unwrap();
+    let database = Database::open(&directory.path().join("shop.db"), &OLD, Sharing::Exclusive).await.unwrap();
     (directory, database)
 }
 
@@ -31,10 +29,7 @@ async fn add(database: &Database, name: &str) -> Result<(), Error> {
     database
         .write(|connection| {
             Box::pin(async move {
-                sqlx::query("INSERT INTO things (name) VALUES (?)")
-                    .bind(name)
-                    .execute(connection)
-                    .await?;
+                sqlx::query("INSERT INTO things (name) VALUES (?)").bind(name).execute(connection).await?;
                 Ok(())
             })
         })
@@ -43,8 +38,5 @@ async fn add(database: &Database, name: &str) -> Result<(), Error> {
 
 async fn names(database: &Database) -> Vec<String> {
     let mut connection = database.read().await.unwrap();
-    sqlx::query_scalar("SELECT name FROM things ORDER BY id")
-        .fetch_all(&mut *connection)
-        .await
-        .unwrap()
+    sqlx::query_scalar("SELECT name FROM things ORDER BY id").fetch_all(&mut *connection).await.unwrap()
 }

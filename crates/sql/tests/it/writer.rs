@@ -60,10 +60,7 @@ async fn work_that_fails_or_panics_undoes_only_itself() {
     let insert_then = |name: &'static str, end: fn() -> Result<(), Error>| {
         database.write(move |connection| {
             Box::pin(async move {
-                sqlx::query("INSERT INTO things (name) VALUES (?)")
-                    .bind(name)
-                    .execute(connection)
-                    .await?;
+                sqlx::query("INSERT INTO things (name) VALUES (?)").bind(name).execute(connection).await?;
                 end()
             })
         })
@@ -94,9 +91,7 @@ async fn a_lone_panic_is_contained() {
     let panicked: Result<(), Error> = database
         .write(|connection| {
             Box::pin(async move {
-                connection
-                    .execute("INSERT INTO things (name) VALUES ('panicked')")
-                    .await?;
+                connection.execute("INSERT INTO things (name) VALUES ('panicked')").await?;
                 panic!("as the test wants")
             })
         })
@@ -145,9 +140,7 @@ async fn a_commit_that_is_refused_is_told_to_the_whole_batch() {
     // A deferred constraint is checked by the COMMIT.
     let mut orphan = Box::pin(database.write(|connection| {
         Box::pin(async move {
-            connection
-                .execute("INSERT INTO things (name, late) VALUES ('orphan', 7)")
-                .await?;
+            connection.execute("INSERT INTO things (name, late) VALUES ('orphan', 7)").await?;
             Ok::<_, Error>(())
         })
     }));
@@ -191,9 +184,7 @@ async fn closing_does_what_is_queued() {
     drop(release);
     close.await;
     write.await.unwrap();
-    let reopened = Database::open(database.path(), &OLD, Sharing::Exclusive)
-        .await
-        .unwrap();
+    let reopened = Database::open(database.path(), &OLD, Sharing::Exclusive).await.unwrap();
     assert_eq!(names(&reopened).await, ["lamp"]);
 }
 

@@ -17,18 +17,9 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("product-service", &["types", "proto", "platform", "sql"]),
     ("inventory-service", &["types", "proto", "platform", "sql"]),
     ("payment-service", &["types", "proto", "platform", "sql"]),
-    (
-        "cart-service",
-        &["types", "proto", "platform", "sql", "event-log"],
-    ),
-    (
-        "checkout-service",
-        &["types", "proto", "platform", "sql", "event-log"],
-    ),
-    (
-        "orders-service",
-        &["types", "proto", "platform", "sql", "event-log"],
-    ),
+    ("cart-service", &["types", "proto", "platform", "sql", "event-log"]),
+    ("checkout-service", &["types", "proto", "platform", "sql", "event-log"]),
+    ("orders-service", &["types", "proto", "platform", "sql", "event-log"]),
     ("api-gateway", &["types", "proto", "platform"]),
     (
         "oxcart",
@@ -60,11 +51,7 @@ const FOREIGN: [(&str, &str, &str); 7] = [
     ("types", "sqlx", "values know no database"),
     ("proto", "sqlx", "the contract knows no database"),
     ("platform", "sqlx", "the platform knows no database"),
-    (
-        "testkit",
-        "sqlx",
-        "test tools that need a database belong to the service that has it",
-    ),
+    ("testkit", "sqlx", "test tools that need a database belong to the service that has it"),
     ("api-gateway", "sqlx", "the gateway has no store"),
 ];
 
@@ -74,10 +61,7 @@ fn check(packages: &[Package]) -> Vec<Violation> {
 
 fn check_package(package: &Package) -> Vec<Violation> {
     let Some((_, allowed)) = ARROWS.iter().find(|(name, _)| *name == package.name) else {
-        let message = format!(
-            "{} is in no table: say in ARROWS what it may depend on",
-            package.name
-        );
+        let message = format!("{} is in no table: say in ARROWS what it may depend on", package.name);
         return vec![Violation::in_file(&package.manifest, message)];
     };
     let problem = |dependency: &Dependency| {
@@ -88,12 +72,7 @@ fn check_package(package: &Package) -> Vec<Violation> {
         }
     };
     let violation = |message| Violation::in_file(&package.manifest, message);
-    package
-        .dependencies
-        .iter()
-        .filter_map(problem)
-        .map(violation)
-        .collect()
+    package.dependencies.iter().filter_map(problem).map(violation).collect()
 }
 
 fn internal(package: &Package, allowed: &[&str], dependency: &Dependency) -> Option<String> {
@@ -103,19 +82,18 @@ fn internal(package: &Package, allowed: &[&str], dependency: &Dependency) -> Opt
     }
     match (to == FOR_TESTS, dependency.kind) {
         (true, Kind::Dev) => None,
-        (true, Kind::Normal | Kind::Build) => Some(format!(
-            "{from} depends on {to}: make it a dev-dependency, {to} is for tests"
-        )),
-        (false, Kind::Normal | Kind::Build | Kind::Dev) => Some(format!(
-            "{from} must not depend on {to}: it may depend on {allowed:?}"
-        )),
+        (true, Kind::Normal | Kind::Build) => {
+            Some(format!("{from} depends on {to}: make it a dev-dependency, {to} is for tests"))
+        }
+        (false, Kind::Normal | Kind::Build | Kind::Dev) => {
+            Some(format!("{from} must not depend on {to}: it may depend on {allowed:?}"))
+        }
     }
 }
 
 fn foreign(package: &Package, dependency: &Dependency) -> Option<String> {
-    let (_, to, reason) = FOREIGN
-        .iter()
-        .find(|(from, to, _)| *from == package.name && *to == dependency.name)?;
+    let (_, to, reason) =
+        FOREIGN.iter().find(|(from, to, _)| *from == package.name && *to == dependency.name)?;
     Some(format!("{} must not depend on {to}: {reason}", package.name))
 }
 
@@ -159,18 +137,10 @@ fn a_wrong_arrow_is_found() {
 
 #[test]
 fn what_is_for_tests_stays_there() {
-    assert_eq!(
-        check(&[planted("orders-service", "testkit", Kind::Dev, Origin::Ours)]),
-        []
-    );
+    assert_eq!(check(&[planted("orders-service", "testkit", Kind::Dev, Origin::Ours)]), []);
     for kind in [Kind::Normal, Kind::Build] {
         assert_eq!(
-            told(&check(&[planted(
-                "orders-service",
-                "testkit",
-                kind,
-                Origin::Ours
-            )])),
+            told(&check(&[planted("orders-service", "testkit", kind, Origin::Ours)])),
             [
                 "orders-service/Cargo.toml: orders-service depends on testkit: make it a dev-dependency, testkit is for tests"
             ]
@@ -181,18 +151,10 @@ fn what_is_for_tests_stays_there() {
 #[test]
 fn a_database_behind_the_gateway_is_found() {
     assert_eq!(
-        told(&check(&[planted(
-            "api-gateway",
-            "sqlx",
-            Kind::Normal,
-            Origin::Theirs
-        )])),
+        told(&check(&[planted("api-gateway", "sqlx", Kind::Normal, Origin::Theirs)])),
         ["api-gateway/Cargo.toml: api-gateway must not depend on sqlx: the gateway has no store"]
     );
-    assert_eq!(
-        check(&[planted("orders-service", "sqlx", Kind::Normal, Origin::Theirs)]),
-        []
-    );
+    assert_eq!(check(&[planted("orders-service", "sqlx", Kind::Normal, Origin::Theirs)]), []);
 }
 
 #[test]
@@ -218,11 +180,7 @@ fn planted(from: &str, to: &str, kind: Kind, origin: Origin) -> Package {
         version: "0.0.0".to_owned(),
         private: true,
         manifest: format!("{from}/Cargo.toml"),
-        dependencies: vec![Dependency {
-            name: to.to_owned(),
-            kind,
-            internal,
-        }],
+        dependencies: vec![Dependency { name: to.to_owned(), kind, internal }],
         roots: Vec::new(),
     }
 }

@@ -6,11 +6,8 @@ use crate::violation::{Violation, assert_none, told};
 use crate::workspace::{self, TextFile};
 
 fn check(root: &TextFile) -> Option<Violation> {
-    let mut lines = root
-        .text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty() && !line.starts_with("#!["));
+    let mut lines =
+        root.text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("#!["));
     if lines.next().is_some_and(|line| line.starts_with("//! ")) {
         return None;
     }
@@ -22,10 +19,7 @@ fn check(root: &TextFile) -> Option<Violation> {
 fn every_crate_says_what_it_is_for() {
     let directory = workspace::root();
     let mut found = Vec::new();
-    for path in workspace::packages()
-        .into_iter()
-        .flat_map(|package| package.roots)
-    {
+    for path in workspace::packages().into_iter().flat_map(|package| package.roots) {
         let text = fs::read_to_string(directory.join(&path)).unwrap();
         found.extend(check(&TextFile { path, text }));
     }
@@ -34,16 +28,10 @@ fn every_crate_says_what_it_is_for() {
 
 #[test]
 fn a_crate_without_words_is_found() {
-    for silent in [
-        "",
-        "//!\n",
-        "// Says nothing to rustdoc.\n",
-        "mod a;\n//! Too late.\n",
-        "/// Of `a`.\nmod a;\n",
-    ] {
-        let found: Vec<Violation> = check(&TextFile::new("a/src/lib.rs", silent))
-            .into_iter()
-            .collect();
+    for silent in
+        ["", "//!\n", "// Says nothing to rustdoc.\n", "mod a;\n//! Too late.\n", "/// Of `a`.\nmod a;\n"]
+    {
+        let found: Vec<Violation> = check(&TextFile::new("a/src/lib.rs", silent)).into_iter().collect();
         assert_eq!(
             told(&found),
             ["a/src/lib.rs: has no crate-level doc comment: begin with `//!` and what the crate promises"],

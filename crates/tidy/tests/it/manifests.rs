@@ -24,10 +24,7 @@ fn check_text(file: &str, text: &str) -> Vec<Violation> {
     let mut found = Vec::new();
     let mut section = "";
     let mut shared_lints = false;
-    for (number, line) in (1..)
-        .zip(text.lines())
-        .map(|(number, line)| (number, line.trim()))
-    {
+    for (number, line) in (1..).zip(text.lines()).map(|(number, line)| (number, line.trim())) {
         if let Some(header) = line.strip_prefix('[') {
             section = header.trim_end_matches(']');
             if is_dependencies(section.rsplit_once('.').map_or("", |(table, _)| table)) {
@@ -52,13 +49,9 @@ fn check_text(file: &str, text: &str) -> Vec<Violation> {
 
 /// `dependencies`, `dev-dependencies`, `build-dependencies`, also those of one platform.
 fn is_dependencies(section: &str) -> bool {
-    ["dependencies", "dev-dependencies", "build-dependencies"]
-        .iter()
-        .any(|name| {
-            section
-                .strip_suffix(name)
-                .is_some_and(|before| before.is_empty() || before.ends_with('.'))
-        })
+    ["dependencies", "dev-dependencies", "build-dependencies"].iter().any(|name| {
+        section.strip_suffix(name).is_some_and(|before| before.is_empty() || before.ends_with('.'))
+    })
 }
 
 fn is_entry(line: &str) -> bool {

@@ -14,19 +14,11 @@ pub(crate) struct Violation {
 
 impl Violation {
     pub(crate) fn in_file(file: &str, message: String) -> Self {
-        Self {
-            file: file.to_owned(),
-            line: None,
-            message,
-        }
+        Self { file: file.to_owned(), line: None, message }
     }
 
     pub(crate) fn at(file: &str, line: usize, message: String) -> Self {
-        Self {
-            file: file.to_owned(),
-            line: Some(line),
-            message,
-        }
+        Self { file: file.to_owned(), line: Some(line), message }
     }
 }
 
@@ -43,12 +35,7 @@ impl fmt::Display for Violation {
 #[track_caller]
 pub(crate) fn assert_none(violations: &[Violation]) {
     let lines: Vec<String> = violations.iter().map(Violation::to_string).collect();
-    assert!(
-        violations.is_empty(),
-        "{} violations:\n{}\n",
-        lines.len(),
-        lines.join("\n")
-    );
+    assert!(violations.is_empty(), "{} violations:\n{}\n", lines.len(), lines.join("\n"));
 }
 
 /// The violations as they are told, for comparing.
@@ -62,8 +49,5 @@ fn says_file_line_and_what_to_do() {
         Violation::at("a.rs", 7, "is odd: make it even".into()),
         Violation::in_file("b.rs", "is long: split it".into()),
     ];
-    assert_eq!(
-        told(&found),
-        ["a.rs:7: is odd: make it even", "b.rs: is long: split it"]
-    );
+    assert_eq!(told(&found), ["a.rs:7: is odd: make it even", "b.rs: is long: split it"]);
 }

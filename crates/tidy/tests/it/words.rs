@@ -25,61 +25,32 @@ const WORDS: [Word; 13] = [
     everywhere(concat!("FIX", "ME"), "fix it now, or open an issue"),
     everywhere(concat!("X", "XX"), "say what is wrong, or open an issue"),
     everywhere(concat!("todo", "!("), "write the code, or leave the function out"),
-    everywhere(
-        concat!("unimpl", "emented!("),
-        "write the code, or leave the function out",
-    ),
+    everywhere(concat!("unimpl", "emented!("), "write the code, or leave the function out"),
     everywhere(concat!("#[ign", "ore"), "a test runs or is deleted"),
-    everywhere(
-        concat!("#[al", "low("),
-        "write #[expect(LINT, reason = \"...\")], which ends with its cause",
-    ),
+    everywhere(concat!("#[al", "low("), "write #[expect(LINT, reason = \"...\")], which ends with its cause"),
     everywhere(
         concat!("#![al", "low("),
         "write #![expect(LINT, reason = \"...\")], which ends with its cause",
     ),
-    everywhere(
-        concat!("/wo", "rk/"),
-        "paths of one machine mean nothing on another",
-    ),
+    everywhere(concat!("/wo", "rk/"), "paths of one machine mean nothing on another"),
     everywhere(concat!("sub-", "agent"), "the repository speaks of itself alone"),
-    everywhere(
-        concat!("ai-gen", "erated"),
-        "the repository speaks of itself alone",
-    ),
-    in_tests(
-        concat!("thread::", "sleep"),
-        "wait with testkit::eventually, or move the manual clock",
-    ),
-    in_tests(
-        concat!("time::", "sleep"),
-        "wait with testkit::eventually, or move the manual clock",
-    ),
+    everywhere(concat!("ai-gen", "erated"), "the repository speaks of itself alone"),
+    in_tests(concat!("thread::", "sleep"), "wait with testkit::eventually, or move the manual clock"),
+    in_tests(concat!("time::", "sleep"), "wait with testkit::eventually, or move the manual clock"),
 ];
 
 const fn everywhere(text: &'static str, reason: &'static str) -> Word {
-    Word {
-        text,
-        place: Place::Everywhere,
-        reason,
-    }
+    Word { text, place: Place::Everywhere, reason }
 }
 
 const fn in_tests(text: &'static str, reason: &'static str) -> Word {
-    Word {
-        text,
-        place: Place::Tests,
-        reason,
-    }
+    Word { text, place: Place::Tests, reason }
 }
 
 fn check(file: &TextFile) -> Vec<Violation> {
     let mut found = Vec::new();
     for (number, line) in (1..).zip(file.text.lines()) {
-        for word in WORDS
-            .iter()
-            .filter(|word| applies(word.place, &file.path) && has(line, word.text))
-        {
+        for word in WORDS.iter().filter(|word| applies(word.place, &file.path) && has(line, word.text)) {
             let message = format!("`{}`: {}", word.text, word.reason);
             found.push(Violation::at(&file.path, number, message));
         }
@@ -105,10 +76,7 @@ fn has(line: &str, word: &str) -> bool {
     };
     let longer = |inside: Option<char>, outside: Option<char>| is_letter(inside) && is_letter(outside);
     line.match_indices(word).any(|(at, _)| {
-        let (before, after) = (
-            line[..at].chars().next_back(),
-            line[at + word.len()..].chars().next(),
-        );
+        let (before, after) = (line[..at].chars().next_back(), line[at + word.len()..].chars().next());
         !longer(word.chars().next(), before) && !longer(word.chars().next_back(), after)
     })
 }

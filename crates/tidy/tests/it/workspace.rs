@@ -43,10 +43,7 @@ pub(crate) struct TextFile {
 
 impl TextFile {
     pub(crate) fn new(path: &str, text: &str) -> Self {
-        Self {
-            path: path.to_owned(),
-            text: text.to_owned(),
-        }
+        Self { path: path.to_owned(), text: text.to_owned() }
     }
 }
 
@@ -55,8 +52,7 @@ const TEXT: [&str; 6] = ["rs", "toml", "md", "proto", "sql", "sh"];
 
 pub(crate) fn root() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    root.canonicalize()
-        .expect("the crate lies two levels below the root")
+    root.canonicalize().expect("the crate lies two levels below the root")
 }
 
 /// The packages of this workspace, without asking the network.
@@ -66,11 +62,7 @@ pub(crate) fn packages() -> Vec<Package> {
         .current_dir(root())
         .output()
         .expect("cargo runs: it runs this test");
-    assert!(
-        output.status.success(),
-        "cargo metadata: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
     let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo metadata is JSON");
     list(&metadata, "packages").iter().map(package).collect()
 }
@@ -82,10 +74,7 @@ pub(crate) fn text_files() -> Vec<TextFile> {
     let is_text = |path: &&String| TEXT.contains(&path.rsplit('.').next().unwrap_or_default());
     // What git lists may have been deleted since.
     let read = |path: &String| {
-        Some(TextFile {
-            path: path.clone(),
-            text: fs::read_to_string(root.join(path)).ok()?,
-        })
+        Some(TextFile { path: path.clone(), text: fs::read_to_string(root.join(path)).ok()? })
     };
     paths.iter().filter(is_text).filter_map(read).collect()
 }
@@ -98,13 +87,7 @@ fn listed_by_git(root: &Path) -> Option<Vec<String>> {
         .ok()
         .filter(|output| output.status.success())?;
     let names = String::from_utf8(output.stdout).ok()?;
-    Some(
-        names
-            .split('\0')
-            .filter(|name| !name.is_empty())
-            .map(str::to_owned)
-            .collect(),
-    )
+    Some(names.split('\0').filter(|name| !name.is_empty()).map(str::to_owned).collect())
 }
 
 /// The files below `directory`, except what was built and what is hidden.
@@ -127,28 +110,21 @@ fn walk(root: &Path, directory: &Path) -> Vec<String> {
 }
 
 fn relative(root: &Path, path: &Path) -> String {
-    path.strip_prefix(root)
-        .unwrap_or(path)
-        .to_string_lossy()
-        .into_owned()
+    path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned()
 }
 
 fn package(json: &Value) -> Package {
     let root = root();
-    let roots = list(json, "targets").iter().filter(|target| {
-        list(target, "kind")
-            .iter()
-            .any(|kind| kind == "lib" || kind == "bin")
-    });
+    let roots = list(json, "targets")
+        .iter()
+        .filter(|target| list(target, "kind").iter().any(|kind| kind == "lib" || kind == "bin"));
     Package {
         name: text(json, "name"),
         version: text(json, "version"),
         private: json["publish"].as_array().is_some_and(Vec::is_empty),
         manifest: relative(&root, Path::new(&text(json, "manifest_path"))),
         dependencies: list(json, "dependencies").iter().map(dependency).collect(),
-        roots: roots
-            .map(|target| relative(&root, Path::new(&text(target, "src_path"))))
-            .collect(),
+        roots: roots.map(|target| relative(&root, Path::new(&text(target, "src_path")))).collect(),
     }
 }
 
@@ -159,24 +135,15 @@ fn dependency(json: &Value) -> Dependency {
         Some("dev") => Kind::Dev,
         Some(other) => panic!("cargo metadata has a new kind of dependency: {other}"),
     };
-    Dependency {
-        name: text(json, "name"),
-        kind,
-        internal: json["path"].is_string(),
-    }
+    Dependency { name: text(json, "name"), kind, internal: json["path"].is_string() }
 }
 
 fn list<'a>(json: &'a Value, field: &str) -> &'a Vec<Value> {
-    json[field]
-        .as_array()
-        .unwrap_or_else(|| panic!("cargo metadata has a list {field}"))
+    json[field].as_array().unwrap_or_else(|| panic!("cargo metadata has a list {field}"))
 }
 
 fn text(json: &Value, field: &str) -> String {
-    json[field]
-        .as_str()
-        .unwrap_or_else(|| panic!("cargo metadata has a text {field}"))
-        .to_owned()
+    json[field].as_str().unwrap_or_else(|| panic!("cargo metadata has a text {field}")).to_owned()
 }
 
 #[test]
@@ -185,17 +152,9 @@ fn sees_this_crate_and_this_file() {
     let tidy = packages.iter().find(|package| package.name == "tidy").unwrap();
     assert_eq!(tidy.manifest, "crates/tidy/Cargo.toml");
     assert_eq!(tidy.roots, ["crates/tidy/src/lib.rs"]);
-    let json = tidy
-        .dependencies
-        .iter()
-        .find(|dependency| dependency.name == "serde_json")
-        .unwrap();
+    let json = tidy.dependencies.iter().find(|dependency| dependency.name == "serde_json").unwrap();
     assert_eq!((json.kind, json.internal), (Kind::Dev, false));
-    assert!(
-        text_files()
-            .iter()
-            .any(|file| file.path == "crates/tidy/tests/it/workspace.rs")
-    );
+    assert!(text_files().iter().any(|file| file.path == "crates/tidy/tests/it/workspace.rs"));
 }
 
 #[test]
@@ -203,10 +162,5 @@ fn without_git_the_directories_are_walked() {
     let root = root();
     let tidy = root.join("crates/tidy");
     let walked = walk(&root, &tidy);
-    assert!(
-        walked
-            .iter()
-            .any(|path| path == "crates/tidy/tests/it/workspace.rs"),
-        "{walked:?}"
-    );
+    assert!(walked.iter().any(|path| path == "crates/tidy/tests/it/workspace.rs"), "{walked:?}");
 }

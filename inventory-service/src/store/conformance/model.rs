@@ -15,13 +15,8 @@ use crate::stock::{OnHand, Stock};
 const PRODUCTS: [i64; 3] = [200, 201, 202];
 
 /// What is asked for; few baskets and few keys, so that histories repeat themselves and collide.
-const BASKETS: [&[(i64, i64)]; 5] = [
-    &[(200, 2)],
-    &[(200, 1), (201, 3)],
-    &[(201, 1), (202, 1)],
-    &[(203, 1)],
-    &[(200, 5), (201, 5), (202, 5)],
-];
+const BASKETS: [&[(i64, i64)]; 5] =
+    [&[(200, 2)], &[(200, 1), (201, 3)], &[(201, 1), (202, 1)], &[(203, 1)], &[(200, 5), (201, 5), (202, 5)]];
 
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
@@ -61,11 +56,8 @@ impl Model {
     fn lacking(&self, basket: usize) -> String {
         let lacks =
             |&&(product, units): &&(i64, i64)| self.stock.get(&product).is_none_or(|stock| stock[0] < units);
-        let lacking: Vec<String> = BASKETS[basket]
-            .iter()
-            .filter(lacks)
-            .map(|line| line.0.to_string())
-            .collect();
+        let lacking: Vec<String> =
+            BASKETS[basket].iter().filter(lacks).map(|line| line.0.to_string()).collect();
         lacking.join(",")
     }
 
@@ -180,21 +172,10 @@ fn say(reply: Reply) -> String {
 /// Runs a history on a store that was just made: each answer and the stock after it are the model's, and no
 /// promise of the ledger is broken on the way.
 pub(crate) async fn follows_the_model(store: AnyStore, history: Vec<Step>) -> Result<(), TestCaseError> {
-    let mut model = Model {
-        now: now(),
-        stock: BTreeMap::new(),
-        reservations: BTreeMap::new(),
-        lacked: BTreeMap::new(),
-    };
-    let first = [
-        Step::SetOnHand { product: 0, units: 8 },
-        Step::SetOnHand { product: 1, units: 8 },
-    ];
-    for step in first
-        .into_iter()
-        .chain([Step::SetOnHand { product: 2, units: 0 }])
-        .chain(history)
-    {
+    let mut model =
+        Model { now: now(), stock: BTreeMap::new(), reservations: BTreeMap::new(), lacked: BTreeMap::new() };
+    let first = [Step::SetOnHand { product: 0, units: 8 }, Step::SetOnHand { product: 1, units: 8 }];
+    for step in first.into_iter().chain([Step::SetOnHand { product: 2, units: 0 }]).chain(history) {
         let said = carry_out(&store, &mut model, &step).await;
         prop_assert_eq!(said.0, said.1, "{:?}", step);
 
@@ -215,35 +196,15 @@ async fn carry_out(store: &AnyStore, model: &mut Model, step: &Step) -> (String,
     match *step {
         Step::Reserve { key, basket } => {
             let reserve = Command::Reserve(lines(BASKETS[basket]));
-            (
-                say(command(key, reserve).await.unwrap()),
-                model.reserve(key, basket),
-            )
+            (say(command(key, reserve).await.unwrap()), model.reserve(key, basket))
         }
-        Step::Confirm { key } => (
-            say(command(key, Command::Confirm).await.unwrap()),
-            model.confirm(key),
-        ),
-        Step::Release { key } => (
-            say(command(key, Command::Release).await.unwrap()),
-            model.release(key),
-        ),
-        Step::SetOnHand {
-            product: index,
-            units,
-        } => {
+        Step::Confirm { key } => (say(command(key, Command::Confirm).await.unwrap()), model.confirm(key)),
+        Step::Release { key } => (say(command(key, Command::Release).await.unwrap()), model.release(key)),
+        Step::SetOnHand { product: index, units } => {
             let on_hand = OnHand::try_from(units).unwrap();
-            let set = store
-                .set_on_hand(product(PRODUCTS[index]), on_hand, model.now)
-                .await
-                .unwrap();
+            let set = store.set_on_hand(product(PRODUCTS[index]), on_hand, model.now).await.unwrap();
             let said = match set {
-                Ok(Stock {
-                    available,
-                    held,
-                    sold,
-                    ..
-                }) => format!("{:?}", [available, held, sold]),
+                Ok(Stock { available, held, sold, .. }) => format!("{:?}", [available, held, sold]),
                 Err(refusal) => format!("{} are held", refusal.held),
             };
             (said, model.set_on_hand(PRODUCTS[index], units))

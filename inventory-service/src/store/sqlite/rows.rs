@@ -26,12 +26,7 @@ pub(super) struct ReservationRow {
 }
 
 pub(super) fn stock((product, available, held, sold): StockRow) -> Result<Stock, Error> {
-    Ok(Stock {
-        product_id: product_id(product)?,
-        available,
-        held,
-        sold,
-    })
+    Ok(Stock { product_id: product_id(product)?, available, held, sold })
 }
 
 pub(super) fn movement(row: MovementRow) -> Result<Movement, Error> {
@@ -48,38 +43,24 @@ pub(super) fn movement(row: MovementRow) -> Result<Movement, Error> {
 
 /// Reservations of rows that are ordered by id.
 pub(super) fn reservations(rows: Vec<ReservationRow>) -> Result<Vec<Reservation>, Error> {
-    rows.chunk_by(|one, next| one.id == next.id)
-        .map(reservation)
-        .collect()
+    rows.chunk_by(|one, next| one.id == next.id).map(reservation).collect()
 }
 
 fn reservation(rows: &[ReservationRow]) -> Result<Reservation, Error> {
-    let first = rows
-        .first()
-        .ok_or_else(|| Error::defect("a reservation of no row"))?;
+    let first = rows.first().ok_or_else(|| Error::defect("a reservation of no row"))?;
     let (mut lines, mut lacking) = (Lines::default(), Vec::new());
     for row in rows {
         let (Some(product), Some(units)) = (row.product_id, row.quantity) else {
             continue;
         };
         let product = product_id(product)?;
-        lines
-            .add(product, Quantity::try_from(units).map_err(Error::defect)?)
-            .map_err(Error::defect)?;
+        lines.add(product, Quantity::try_from(units).map_err(Error::defect)?).map_err(Error::defect)?;
         if row.lacking == Some(true) {
             lacking.push(product);
         }
     }
-    let state = state(
-        &first.status,
-        first.expires_at.map(Timestamp::from_micros),
-        lacking,
-    )?;
-    Ok(Reservation {
-        id: reservation_id(&first.id)?,
-        lines,
-        state,
-    })
+    let state = state(&first.status, first.expires_at.map(Timestamp::from_micros), lacking)?;
+    Ok(Reservation { id: reservation_id(&first.id)?, lines, state })
 }
 
 fn state(status: &str, expires_at: Option<Timestamp>, lacking: Vec<ProductId>) -> Result<State, Error> {
@@ -89,9 +70,7 @@ fn state(status: &str, expires_at: Option<Timestamp>, lacking: Vec<ProductId>) -
         ("COMMITTED", None) => Ok(State::Committed),
         ("RELEASED", None) => Ok(State::Released),
         ("REJECTED", None) => Ok(State::Rejected { lacking }),
-        _ => Err(Error::defect(format!(
-            "a reservation that is {status} and expires at {expires_at:?}"
-        ))),
+        _ => Err(Error::defect(format!("a reservation that is {status} and expires at {expires_at:?}"))),
     }
 }
 

@@ -14,11 +14,7 @@ struct Fixture {
 impl Fixture {
     async fn new() -> Self {
         let directory = TempDir::new().unwrap();
-        let store = Arc::new(
-            Sqlite::open(&directory.path().join("inventory.db"))
-                .await
-                .unwrap(),
-        );
+        let store = Arc::new(Sqlite::open(&directory.path().join("inventory.db")).await.unwrap());
         Self { directory, store }
     }
 
@@ -77,11 +73,8 @@ proptest! {
 #[tokio::test]
 async fn begins_with_the_stock_of_the_first_catalogue() {
     let snapshot = Fixture::new().await.store.snapshot().await.unwrap();
-    let stock: Vec<(i64, i64)> = snapshot
-        .stock
-        .iter()
-        .map(|stock| (stock.product_id.get(), stock.available))
-        .collect();
+    let stock: Vec<(i64, i64)> =
+        snapshot.stock.iter().map(|stock| (stock.product_id.get(), stock.available)).collect();
     assert_eq!(stock, [(1, 50), (2, 200), (3, 100), (4, 75), (5, 150)]);
     assert_eq!(snapshot.movements.len(), 5);
     assert_eq!(snapshot.violations(), []);
@@ -102,9 +95,7 @@ async fn everything_is_there_after_a_restart() {
     let before = fixture.store.snapshot().await.unwrap();
     fixture.store.close().await;
 
-    let reopened = Sqlite::open(&fixture.directory.path().join("inventory.db"))
-        .await
-        .unwrap();
+    let reopened = Sqlite::open(&fixture.directory.path().join("inventory.db")).await.unwrap();
     assert_eq!(reopened.snapshot().await.unwrap(), before);
     let states: Vec<&str> = before.reservations.iter().map(|one| one.state.as_str()).collect();
     assert_eq!(states, ["HELD", "COMMITTED", "RELEASED", "REJECTED"]);
@@ -116,11 +107,7 @@ async fn an_audit_reads_beside_the_shop_and_writes_nothing() {
     let path = fixture.directory.path().join("inventory.db");
     assert!(matches!(Sqlite::open(&path).await, Err(OpenError::InUse { .. })));
     let audit = Sqlite::open_read_only(&path).await.unwrap();
-    let held = fixture
-        .store
-        .apply(id(1), Command::Reserve(lines(&[(1, 2)])), now())
-        .await
-        .unwrap();
+    let held = fixture.store.apply(id(1), Command::Reserve(lines(&[(1, 2)])), now()).await.unwrap();
     assert_eq!(audit.snapshot().await.unwrap().reservations, [held.unwrap()]);
     assert!(audit.apply(id(1), Command::Confirm, now()).await.is_err());
 }
@@ -129,32 +116,20 @@ async fn an_audit_reads_beside_the_shop_and_writes_nothing() {
 async fn pages_of_the_ledger_do_not_overlap() {
     let fixture = Fixture::new().await;
     for number in 1..=3 {
-        let _ = fixture
-            .store
-            .apply(id(number), Command::Reserve(lines(&[(1, 1)])), now())
-            .await
-            .unwrap();
+        let _ = fixture.store.apply(id(number), Command::Reserve(lines(&[(1, 1)])), now()).await.unwrap();
     }
     let all = fixture.store.movements(product(1), None, 9).await.unwrap();
     assert_eq!(all.len(), 4);
     assert!(all.is_sorted_by(|newer, older| newer.id > older.id));
     let first = fixture.store.movements(product(1), None, 3).await.unwrap();
-    let second = fixture
-        .store
-        .movements(product(1), Some(first[2].id), 3)
-        .await
-        .unwrap();
+    let second = fixture.store.movements(product(1), Some(first[2].id), 3).await.unwrap();
     assert_eq!([first, second].concat(), all);
 }
 
 #[tokio::test]
 async fn the_schema_itself_refuses_what_must_not_be() {
     let fixture = Fixture::new().await;
-    let _ = fixture
-        .store
-        .apply(id(1), Command::Reserve(lines(&[(1, 2)])), now())
-        .await
-        .unwrap();
+    let _ = fixture.store.apply(id(1), Command::Reserve(lines(&[(1, 2)])), now()).await.unwrap();
     for statement in [
         "UPDATE stock SET available = -1, on_hand_in = 1 WHERE product_id = 1",
         "UPDATE stock SET available = available + 1 WHERE product_id = 1",
@@ -171,10 +146,7 @@ async fn the_schema_itself_refuses_what_must_not_be() {
     }
     for statement in ["UPDATE movements SET quantity = 1", "DELETE FROM movements"] {
         let error = fixture.tamper(statement).await;
-        assert!(
-            format!("{error:?}").contains("movements are append-only"),
-            "{statement}: {error:?}"
-        );
+        assert!(format!("{error:?}").contains("movements are append-only"), "{statement}: {error:?}");
     }
     assert_eq!(fixture.store.snapshot().await.unwrap().violations(), []);
 }
@@ -182,11 +154,7 @@ async fn the_schema_itself_refuses_what_must_not_be() {
 #[tokio::test]
 async fn no_movement_but_a_reserve_happens_to_a_reservation_twice() {
     let fixture = Fixture::new().await;
-    let _ = fixture
-        .store
-        .apply(id(1), Command::Reserve(lines(&[(1, 2)])), now())
-        .await
-        .unwrap();
+    let _ = fixture.store.apply(id(1), Command::Reserve(lines(&[(1, 2)])), now()).await.unwrap();
     let _ = fixture.store.apply(id(1), Command::Confirm, now()).await.unwrap();
     let error = fixture
         .tamper(

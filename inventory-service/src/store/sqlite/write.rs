@@ -12,10 +12,8 @@ use crate::reservation::{Lines, Reservation, State, Transition};
 /// Lines as SQLite's `json_each` takes them, so that a statement need not be sent once a line:
 /// `[[product_id, quantity], ...]` in the order of the products.
 pub(super) fn json(lines: &Lines) -> String {
-    let pairs: Vec<(i64, i64)> = lines
-        .iter()
-        .map(|(product_id, quantity)| (product_id.get(), quantity.get()))
-        .collect();
+    let pairs: Vec<(i64, i64)> =
+        lines.iter().map(|(product_id, quantity)| (product_id.get(), quantity.get())).collect();
     json!(pairs).to_string()
 }
 
@@ -166,9 +164,6 @@ fn all(done: &SqliteQueryResult, rows: usize) -> Result<(), Error> {
     if done.rows_affected() == rows as u64 {
         Ok(())
     } else {
-        Err(Error::defect(format!(
-            "{} rows changed in place of {rows}",
-            done.rows_affected()
-        )))
+        Err(Error::defect(format!("{} rows changed in place of {rows}", done.rows_affected())))
     }
 }

@@ -89,10 +89,7 @@ struct Row {
 impl Row {
     fn into_domain(self) -> Result<Written, Error> {
         let event = Event {
-            id: self
-                .event_id
-                .parse()
-                .map_err(|error: uuid::Error| Error::defect(error))?,
+            id: self.event_id.parse().map_err(|error: uuid::Error| Error::defect(error))?,
             kind: self.kind,
             source: self.source,
             key: self.key,
@@ -100,13 +97,6 @@ impl Row {
             traceparent: self.traceparent,
             data: self.data.into(),
         };
-        Ok(Written {
-            row: OutboxRow {
-                seq: self.seq,
-                topic: self.topic,
-                event,
-            },
-            published: self.published,
-        })
+        Ok(Written { row: OutboxRow { seq: self.seq, topic: self.topic, event }, published: self.published })
     }
 }

@@ -55,10 +55,7 @@ pub(super) fn join(orders: Vec<Order>, lines: Vec<Line>) -> Result<Vec<order::Or
 
 /// The address as JSON.
 pub(super) fn address_text(address: Option<&Address>) -> Result<Option<String>, Error> {
-    address
-        .map(serde_json::to_string)
-        .transpose()
-        .map_err(Error::defect)
+    address.map(serde_json::to_string).transpose().map_err(Error::defect)
 }
 
 impl Order {
@@ -66,20 +63,13 @@ impl Order {
         let currency: Currency = parse(&self.currency)?;
         let status = Status::parse(&self.status)
             .ok_or_else(|| Error::defect(format!("an order has the status {}", self.status)))?;
-        let address = self
-            .shipping_address
-            .as_deref()
-            .map(serde_json::from_str)
-            .transpose();
+        let address = self.shipping_address.as_deref().map(serde_json::from_str).transpose();
         Ok(order::Order {
             id: parse(&self.id)?,
             purchase: Purchase {
                 checkout_id: parse(&self.checkout_id)?,
                 user_id: UserId::try_from(self.user_id).map_err(Error::defect)?,
-                lines: lines
-                    .into_iter()
-                    .map(|line| line.into_domain(currency))
-                    .collect::<Result<_, _>>()?,
+                lines: lines.into_iter().map(|line| line.into_domain(currency)).collect::<Result<_, _>>()?,
                 total: Money::new(self.total_minor, currency),
                 shipping_address: address.map_err(Error::defect)?,
             },

@@ -115,10 +115,7 @@ pub(super) async fn held(
     .await?;
     let Some(row) = last else { return Ok(None) };
     let (entry, terms) = row.parse()?;
-    Ok(Some(Held {
-        standing: entry.effect.standing(),
-        terms,
-    }))
+    Ok(Some(Held { standing: entry.effect.standing(), terms }))
 }
 
 pub(super) async fn append(
@@ -186,10 +183,7 @@ impl Row {
         let terms = match (self.amount_minor, self.currency, self.method) {
             (Some(minor), Some(currency), Some(method)) => {
                 let amount = Money::new(minor, currency.parse().map_err(sql::Error::defect)?);
-                Some(Terms {
-                    amount,
-                    method: Method::new(method),
-                })
+                Some(Terms { amount, method: Method::new(method) })
             }
             _ => None,
         };

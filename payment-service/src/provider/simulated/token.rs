@@ -20,22 +20,10 @@ const TOKENS: [(&str, Behaviour); 10] = [
     ("pm_card_visa", Behaviour::Approve),
     ("pm_card_mastercard", Behaviour::Approve),
     ("pm_card_chargeDeclined", Behaviour::Decline("card_declined")),
-    (
-        "pm_card_chargeDeclinedInsufficientFunds",
-        Behaviour::Decline("insufficient_funds"),
-    ),
-    (
-        "pm_card_chargeDeclinedExpiredCard",
-        Behaviour::Decline("expired_card"),
-    ),
-    (
-        "pm_card_chargeDeclinedIncorrectCvc",
-        Behaviour::Decline("incorrect_cvc"),
-    ),
-    (
-        "pm_card_chargeDeclinedProcessingError",
-        Behaviour::Decline("processing_error"),
-    ),
+    ("pm_card_chargeDeclinedInsufficientFunds", Behaviour::Decline("insufficient_funds")),
+    ("pm_card_chargeDeclinedExpiredCard", Behaviour::Decline("expired_card")),
+    ("pm_card_chargeDeclinedIncorrectCvc", Behaviour::Decline("incorrect_cvc")),
+    ("pm_card_chargeDeclinedProcessingError", Behaviour::Decline("processing_error")),
     ("pm_sim_slow", Behaviour::Dawdle),
     ("pm_sim_lost_reply", Behaviour::LoseReplies),
     ("pm_sim_unavailable", Behaviour::FailTwice),
@@ -43,10 +31,7 @@ const TOKENS: [(&str, Behaviour); 10] = [
 
 /// What a token asks for; `None` if it is none of ours.
 pub(super) fn behaviour(token: &str) -> Option<Behaviour> {
-    TOKENS
-        .into_iter()
-        .find(|(name, _)| *name == token)
-        .map(|(_, behaviour)| behaviour)
+    TOKENS.into_iter().find(|(name, _)| *name == token).map(|(_, behaviour)| behaviour)
 }
 
 /// Every token, comma-separated.

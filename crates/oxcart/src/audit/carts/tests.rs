@@ -11,12 +11,7 @@ fn c4_a_purchase_is_taken_out_once_its_event_is_consumed() {
                 cart-service is done with its event at 1";
     assert_eq!(found(&facts), [format!("C4 checkout {}: {text}", id(FIRST))]);
 
-    let carts = facts
-        .log
-        .progress
-        .iter_mut()
-        .find(|it| it.group == GROUP)
-        .unwrap();
+    let carts = facts.log.progress.iter_mut().find(|it| it.group == GROUP).unwrap();
     carts.next = 1;
     assert_eq!(found(&facts), [""; 0]);
 }
@@ -44,35 +39,24 @@ fn c4_a_purchase_is_taken_out_once() {
     facts.carts[0].purchases.recent.push(twin);
     assert_eq!(
         found(&facts),
-        [format!(
-            "C4 user 7: checkout {} was taken out of the cart 2 times",
-            id(FIRST)
-        )]
+        [format!("C4 user 7: checkout {} was taken out of the cart 2 times", id(FIRST))]
     );
 }
 
 #[test]
 fn c4_only_a_purchase_is_taken_out() {
     let mut facts = clean();
-    let taken = |number| Taken {
-        checkout: id(number),
-        version: Version(30),
-    };
+    let taken = |number| Taken { checkout: id(number), version: Version(30) };
     facts.carts[1].purchases.recent.push(taken(DECLINED));
-    let text = format!(
-        "checkout {} was taken out of the cart, but is no purchase of this user",
-        id(DECLINED)
-    );
+    let text =
+        format!("checkout {} was taken out of the cart, but is no purchase of this user", id(DECLINED));
     assert_eq!(found(&facts), [format!("C4 user 9: {text}")]);
 
     // Another user's.
     facts.carts[1].purchases.recent = vec![taken(FIRST)];
     assert_eq!(
         found(&facts),
-        [format!(
-            "C4 user 9: {}",
-            text.replace(&id(DECLINED).to_string(), &id(FIRST).to_string())
-        )]
+        [format!("C4 user 9: {}", text.replace(&id(DECLINED).to_string(), &id(FIRST).to_string()))]
     );
 
     // Of a checkout that may have ended while we were reading.

@@ -36,22 +36,15 @@ fn e1_a_checkout_that_runs_has_no_event() {
     let mut facts = clean();
     let kind = CheckoutCompleted::TYPE;
     let event = event(event_of(RUNNING), kind, "{}");
-    let entry = OutboxEntry {
-        checkout_id: id(RUNNING),
-        id: event.id,
-        kind: kind.to_owned(),
-        is_published: true,
-    };
+    let entry =
+        OutboxEntry { checkout_id: id(RUNNING), id: event.id, kind: kind.to_owned(), is_published: true };
     let delivery = publish(&mut facts, CHECKOUT_EVENTS, event);
     facts.log.checkout_events.push(delivery);
     facts.checkouts.events.push(entry);
     let text = "is RESERVING, but its events are [\"checkout.completed.v1\"]";
     assert_eq!(found(&facts), [format!("E1 checkout {}: {text}", id(RUNNING))]);
     facts.checkouts.events.last_mut().unwrap().checkout_id = id(70);
-    assert_eq!(
-        found(&facts),
-        [format!("E1 checkout {}: has an event, but is not there", id(70))]
-    );
+    assert_eq!(found(&facts), [format!("E1 checkout {}: has an event, but is not there", id(70))]);
 }
 
 #[test]
@@ -77,10 +70,7 @@ fn e2_what_is_published_is_in_the_log_once_or_more() {
     let failed = facts.log.checkout_events.remove(2);
     assert_eq!(failed.event.id, event_of(DECLINED));
     let text = "is marked as published, but checkout-events does not have it";
-    assert_eq!(
-        found(&facts),
-        [format!("E2 event {}: {text}", event_of(DECLINED))]
-    );
+    assert_eq!(found(&facts), [format!("E2 event {}: {text}", event_of(DECLINED))]);
 
     let mut facts = clean();
     let lost = facts.log.order_events.remove(0).event.id;
@@ -97,10 +87,7 @@ fn e2_what_is_not_published_is_on_its_way() {
     assert_eq!(
         found(&facts),
         [
-            format!(
-                "E2 event {}: is not published in checkout-events yet",
-                event_of(DECLINED)
-            ),
+            format!("E2 event {}: is not published in checkout-events yet", event_of(DECLINED)),
             format!("E2 event {order_event}: is not published in order-events yet"),
         ]
     );
@@ -112,11 +99,7 @@ fn e2_an_order_is_made_by_the_event_of_its_checkout_alone() {
     let order = id(FIRST).order_id();
     let mut facts = clean();
     facts.orders.inbox[0].event_id = event_of(70);
-    let text = format!(
-        "was made by event {}, its checkout tells of event {}",
-        event_of(70),
-        event_of(FIRST)
-    );
+    let text = format!("was made by event {}, its checkout tells of event {}", event_of(70), event_of(FIRST));
     assert_eq!(found(&facts), [format!("E2 order {order}: {text}")]);
 
     let mut facts = clean();
@@ -133,21 +116,10 @@ fn e2_an_order_is_announced_once() {
     let mut facts = clean();
     let twin = facts.orders.outbox[0].clone();
     facts.orders.outbox.push(twin);
-    assert_eq!(
-        found(&facts),
-        [format!("E2 order {order}: is announced by 2 events")]
-    );
+    assert_eq!(found(&facts), [format!("E2 order {order}: is announced by 2 events")]);
     // The announcement of another change is none of the order.
-    for written in facts
-        .orders
-        .outbox
-        .iter_mut()
-        .filter(|it| it.row.event.id.as_u128() == FIRST + 2000)
-    {
+    for written in facts.orders.outbox.iter_mut().filter(|it| it.row.event.id.as_u128() == FIRST + 2000) {
         written.row.event.kind = OrderStatusChanged::TYPE.to_owned();
     }
-    assert_eq!(
-        found(&facts),
-        [format!("E2 order {order}: is announced by 0 events")]
-    );
+    assert_eq!(found(&facts), [format!("E2 order {order}: is announced by 0 events")]);
 }

@@ -19,10 +19,9 @@ fn one(facts: &Facts) -> String {
 
 #[test]
 fn m1_nothing_takes_effect_twice() {
-    for (number, effect, text) in [
-        (RUNNING, Effect::Authorize, "authorised 2 times"),
-        (FIRST, Effect::Capture, "captured 2 times"),
-    ] {
+    for (number, effect, text) in
+        [(RUNNING, Effect::Authorize, "authorised 2 times"), (FIRST, Effect::Capture, "captured 2 times")]
+    {
         let mut facts = clean();
         let total = checkout(&mut facts, number).total;
         ledger(&mut facts, number, effect, Some(total));
@@ -35,10 +34,7 @@ fn m1_what_is_captured_is_the_total() {
     let mut facts = clean();
     let capture = |entry: &&mut Entry| entry.key == id(FIRST) && entry.effect == Effect::Capture;
     facts.provider.iter_mut().find(capture).unwrap().amount = Some(usd(2249));
-    let text = format!(
-        "M1 checkout {}: captured 22.49 USD, the total is 22.50 USD",
-        id(FIRST)
-    );
+    let text = format!("M1 checkout {}: captured 22.49 USD, the total is 22.50 USD", id(FIRST));
     assert_eq!(one(&facts), text);
 }
 
@@ -46,10 +42,7 @@ fn m1_what_is_captured_is_the_total() {
 fn m1_no_more_is_refunded_than_was_captured() {
     let mut facts = clean();
     ledger(&mut facts, FIRST, Effect::Refund, Some(usd(2251)));
-    let text = format!(
-        "M1 checkout {}: refunded 22.51 USD, captured 22.50 USD",
-        id(FIRST)
-    );
+    let text = format!("M1 checkout {}: refunded 22.51 USD, captured 22.50 USD", id(FIRST));
     assert_eq!(one(&facts), text);
 }
 
@@ -57,59 +50,30 @@ fn m1_no_more_is_refunded_than_was_captured() {
 fn m1_holds_for_what_runs_and_for_what_was_made_by_hand() {
     let mut facts = clean();
     ledger(&mut facts, RUNNING, Effect::Capture, Some(usd(1)));
-    assert_eq!(
-        one(&facts),
-        format!(
-            "M1 checkout {}: captured 0.01 USD, the total is 2.50 USD",
-            id(RUNNING)
-        )
-    );
+    assert_eq!(one(&facts), format!("M1 checkout {}: captured 0.01 USD, the total is 2.50 USD", id(RUNNING)));
 
     let mut facts = clean();
     ledger(&mut facts, 70, Effect::Capture, Some(usd(1)));
-    assert_eq!(
-        one(&facts),
-        format!("M1 checkout {}: captured 0.01 USD, the total is nothing", id(70))
-    );
+    assert_eq!(one(&facts), format!("M1 checkout {}: captured 0.01 USD, the total is nothing", id(70)));
 }
 
 #[test]
 fn m2_completed_is_paid() {
     let mut facts = clean();
-    repay(
-        &mut facts,
-        FIRST,
-        Status::Voided,
-        &[Effect::Authorize, Effect::Void],
-    );
-    let text = format!(
-        "M2 checkout {}: completed, but nothing was captured; the total is 22.50 USD",
-        id(FIRST)
-    );
+    repay(&mut facts, FIRST, Status::Voided, &[Effect::Authorize, Effect::Void]);
+    let text =
+        format!("M2 checkout {}: completed, but nothing was captured; the total is 22.50 USD", id(FIRST));
     assert_eq!(one(&facts), text);
 }
 
 #[test]
 fn m3_failed_is_not_paid() {
     let mut facts = clean();
-    repay(
-        &mut facts,
-        DECLINED,
-        Status::Captured,
-        &[Effect::Authorize, Effect::Capture],
-    );
-    let text = format!(
-        "M3 checkout {}: failed, but captured 7.50 USD and refunded nothing",
-        id(DECLINED)
-    );
+    repay(&mut facts, DECLINED, Status::Captured, &[Effect::Authorize, Effect::Capture]);
+    let text = format!("M3 checkout {}: failed, but captured 7.50 USD and refunded nothing", id(DECLINED));
     assert_eq!(one(&facts), text);
 
-    repay(
-        &mut facts,
-        DECLINED,
-        Status::Refunded,
-        &[Effect::Authorize, Effect::Capture, Effect::Refund],
-    );
+    repay(&mut facts, DECLINED, Status::Refunded, &[Effect::Authorize, Effect::Capture, Effect::Refund]);
     assert_eq!(found(&facts), [""; 0]);
 }
 
@@ -117,26 +81,15 @@ fn m3_failed_is_not_paid() {
 fn m3_failed_leaves_nothing_aside() {
     let mut facts = clean();
     repay(&mut facts, DECLINED, Status::Authorized, &[Effect::Authorize]);
-    let text = format!(
-        "M3 checkout {}: failed, but 7.50 USD stays authorised",
-        id(DECLINED)
-    );
+    let text = format!("M3 checkout {}: failed, but 7.50 USD stays authorised", id(DECLINED));
     assert_eq!(one(&facts), text);
 }
 
 #[test]
 fn m4_nothing_is_given_back_after_a_sale() {
     let mut facts = clean();
-    repay(
-        &mut facts,
-        FIRST,
-        Status::Refunded,
-        &[Effect::Authorize, Effect::Capture, Effect::Refund],
-    );
-    let text = format!(
-        "M4 checkout {}: completed, but 22.50 USD was refunded after the sale",
-        id(FIRST)
-    );
+    repay(&mut facts, FIRST, Status::Refunded, &[Effect::Authorize, Effect::Capture, Effect::Refund]);
+    let text = format!("M4 checkout {}: completed, but 22.50 USD was refunded after the sale", id(FIRST));
     assert_eq!(one(&facts), text);
 }
 
@@ -144,51 +97,29 @@ fn m4_nothing_is_given_back_after_a_sale() {
 fn m4_the_service_knows_what_the_provider_did() {
     let mut facts = clean();
     facts.payments.retain(|payment| payment.checkout_id != id(FIRST));
-    let text = format!(
-        "M4 checkout {}: the provider's last word is Capture, but there is no payment",
-        id(FIRST)
-    );
+    let text =
+        format!("M4 checkout {}: the provider's last word is Capture, but there is no payment", id(FIRST));
     assert_eq!(one(&facts), text);
 
     let mut facts = clean();
-    repay(
-        &mut facts,
-        FIRST,
-        Status::Authorized,
-        &[Effect::Authorize, Effect::Capture],
-    );
-    let text = format!(
-        "M4 checkout {}: the payment is Authorized, the provider's last word is Capture",
-        id(FIRST)
-    );
+    repay(&mut facts, FIRST, Status::Authorized, &[Effect::Authorize, Effect::Capture]);
+    let text =
+        format!("M4 checkout {}: the payment is Authorized, the provider's last word is Capture", id(FIRST));
     assert_eq!(one(&facts), text);
 
     let mut facts = clean();
-    repay(
-        &mut facts,
-        FIRST,
-        Status::Capturing,
-        &[Effect::Authorize, Effect::Capture],
-    );
-    let text = format!(
-        "M4 checkout {}: the checkout has ended, but its payment is Capturing",
-        id(FIRST)
-    );
+    repay(&mut facts, FIRST, Status::Capturing, &[Effect::Authorize, Effect::Capture]);
+    let text = format!("M4 checkout {}: the checkout has ended, but its payment is Capturing", id(FIRST));
     assert_eq!(one(&facts), text);
 }
 
 #[test]
 fn m4_the_amounts_agree() {
     let mut facts = clean();
-    let payment = facts
-        .payments
-        .iter_mut()
-        .find(|payment| payment.checkout_id == id(FIRST));
+    let payment = facts.payments.iter_mut().find(|payment| payment.checkout_id == id(FIRST));
     payment.unwrap().terms.as_mut().unwrap().amount = usd(5);
-    let text = format!(
-        "M4 checkout {}: the payment is of 0.05 USD, the provider authorised 22.50 USD",
-        id(FIRST)
-    );
+    let text =
+        format!("M4 checkout {}: the payment is of 0.05 USD, the provider authorised 22.50 USD", id(FIRST));
     assert_eq!(one(&facts), text);
 }
 
@@ -209,10 +140,7 @@ fn m4_payments_made_by_hand_agree_with_the_provider_and_are_no_sales() {
     };
     let agreed: [(Status, &[Effect]); 4] = [
         (Status::Captured, &[Effect::Authorize, Effect::Capture]),
-        (
-            Status::Refunded,
-            &[Effect::Authorize, Effect::Capture, Effect::Refund],
-        ),
+        (Status::Refunded, &[Effect::Authorize, Effect::Capture, Effect::Refund]),
         (Status::Capturing, &[Effect::Authorize]),
         (Status::Pending, &[]),
     ];
@@ -221,10 +149,7 @@ fn m4_payments_made_by_hand_agree_with_the_provider_and_are_no_sales() {
     }
     let violations: Vec<Violation> = by_hand(Status::Captured, &[Effect::Authorize]);
     let text = "the payment is Captured, the provider's last word is Authorize";
-    assert_eq!(
-        violations,
-        [Violation::new(Invariant::M4, Subject::Checkout(id(70)), text)]
-    );
+    assert_eq!(violations, [Violation::new(Invariant::M4, Subject::Checkout(id(70)), text)]);
 }
 
 #[test]
@@ -255,10 +180,7 @@ fn every_status_agrees_with_what_can_be_behind_it_and_with_nothing_else() {
     ];
     for (status, agreed) in [
         (Status::Pending, [true, true, true, false, false, false, false]),
-        (
-            Status::Authorized,
-            [false, true, false, false, false, false, false],
-        ),
+        (Status::Authorized, [false, true, false, false, false, false, false]),
         (declined.clone(), [false, false, true, false, false, false, false]),
         (Status::Capturing, [false, true, false, true, false, false, false]),
         (Status::Captured, [false, false, false, true, false, false, false]),
@@ -270,10 +192,5 @@ fn every_status_agrees_with_what_can_be_behind_it_and_with_nothing_else() {
         let seen = words.each_ref().map(|word| agree(&status, word.as_ref()));
         assert_eq!(seen, agreed, "{status:?}");
     }
-    assert!(!agree(
-        &declined,
-        Some(&Effect::Decline {
-            code: "expired_card".to_owned()
-        })
-    ));
+    assert!(!agree(&declined, Some(&Effect::Decline { code: "expired_card".to_owned() })));
 }

@@ -13,37 +13,18 @@ fn first_order() -> OrderId {
 fn o1_an_order_has_a_completed_checkout() {
     let mut facts = clean();
     // Its order is what remains of it.
-    facts
-        .checkouts
-        .checkouts
-        .retain(|checkout| checkout.id != id(SECOND));
-    let violations: Vec<String> = orders_equal_checkouts(&facts)
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    facts.checkouts.checkouts.retain(|checkout| checkout.id != id(SECOND));
+    let violations: Vec<String> = orders_equal_checkouts(&facts).iter().map(ToString::to_string).collect();
     let order = id(SECOND).order_id();
-    assert_eq!(
-        violations,
-        [format!(
-            "O1 order {order}: its checkout {} is not there",
-            id(SECOND)
-        )]
-    );
+    assert_eq!(violations, [format!("O1 order {order}: its checkout {} is not there", id(SECOND))]);
 
     let mut facts = clean();
     let order = &mut facts.orders.orders[0];
     order.purchase.checkout_id = id(RUNNING);
-    let violations: Vec<String> = orders_equal_checkouts(&facts)
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let violations: Vec<String> = orders_equal_checkouts(&facts).iter().map(ToString::to_string).collect();
     assert_eq!(
         violations,
-        [format!(
-            "O1 order {}: its checkout {} is RESERVING",
-            first_order(),
-            id(RUNNING)
-        )]
+        [format!("O1 order {}: its checkout {} is RESERVING", first_order(), id(RUNNING))]
     );
 }
 
@@ -55,28 +36,13 @@ fn o1_an_order_equals_its_checkout() {
         let found = found(&facts);
         assert_eq!(found.len(), 1, "{found:?}");
         let start = format!("O1 order {}: ", first_order());
-        found[0]
-            .strip_prefix(&start)
-            .unwrap()
-            .replace(&id(FIRST).to_string(), "ID")
+        found[0].strip_prefix(&start).unwrap().replace(&id(FIRST).to_string(), "ID")
     };
-    assert_eq!(
-        changed(|it| it.total.minor += 1),
-        "it costs 22.51 USD, its checkout ID did 22.50 USD"
-    );
-    assert_eq!(
-        changed(|it| it.user_id = user(8)),
-        "user 8 has it, user 7 bought it"
-    );
-    assert_eq!(
-        changed(|it| it.lines.truncate(1)),
-        "it has 1 lines, its checkout ID has 2"
-    );
+    assert_eq!(changed(|it| it.total.minor += 1), "it costs 22.51 USD, its checkout ID did 22.50 USD");
+    assert_eq!(changed(|it| it.user_id = user(8)), "user 8 has it, user 7 bought it");
+    assert_eq!(changed(|it| it.lines.truncate(1)), "it has 1 lines, its checkout ID has 2");
     let other = changed(|it| it.lines[1].unit_price = Money::new(251, Currency::USD));
-    assert!(
-        other.starts_with("it has the line Line { product_id: ProductId(2)"),
-        "{other}"
-    );
+    assert!(other.starts_with("it has the line Line { product_id: ProductId(2)"), "{other}");
     let moved = changed(|it| {
         let parts = AddressParts {
             name: "Ada".to_owned(),
@@ -96,10 +62,7 @@ fn o1_an_order_has_the_id_of_its_checkout() {
     let mut facts = clean();
     let order = &mut facts.orders.orders[0];
     order.id = OrderId(id(70).0);
-    let violations: Vec<String> = orders_equal_checkouts(&facts)
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let violations: Vec<String> = orders_equal_checkouts(&facts).iter().map(ToString::to_string).collect();
     let text = format!("its checkout {} makes the order {}", id(FIRST), first_order());
     assert_eq!(violations, [format!("O1 order {}: {text}", id(70))]);
 }
@@ -134,48 +97,22 @@ fn without_order() -> Facts {
 #[test]
 fn o2_a_completed_checkout_has_an_order_once_its_event_is_consumed() {
     let mut facts = without_order();
-    let done = format!(
-        "O2 checkout {}: completed, but it has no order; orders-service is done",
-        id(FIRST)
-    );
+    let done = format!("O2 checkout {}: completed, but it has no order; orders-service is done", id(FIRST));
     assert_eq!(found(&facts), [format!("{done} with its event at 1")]);
     assert!(!check(&facts)[0].may_pass);
 
     let event = facts.log.checkout_events[0].event.clone();
-    let delivery = Delivery {
-        topic: "checkout-events.dlq".to_owned(),
-        offset: 9,
-        event,
-    };
-    facts.log.dead_letters.push(DeadLetter {
-        delivery,
-        reason: "there are no lines".to_owned(),
-    });
-    assert_eq!(
-        found(&facts),
-        [format!(
-            "{done} with its event at 1, a dead letter: there are no lines"
-        )]
-    );
+    let delivery = Delivery { topic: "checkout-events.dlq".to_owned(), offset: 9, event };
+    facts.log.dead_letters.push(DeadLetter { delivery, reason: "there are no lines".to_owned() });
+    assert_eq!(found(&facts), [format!("{done} with its event at 1, a dead letter: there are no lines")]);
 }
 
 #[test]
 fn o2_an_order_may_still_come() {
     let mut facts = without_order();
-    let orders = facts
-        .log
-        .progress
-        .iter_mut()
-        .find(|it| it.group == GROUP)
-        .unwrap();
+    let orders = facts.log.progress.iter_mut().find(|it| it.group == GROUP).unwrap();
     orders.next = 1;
-    assert_eq!(
-        found(&facts),
-        [format!(
-            "O2 checkout {}: completed, but it has no order yet",
-            id(FIRST)
-        )]
-    );
+    assert_eq!(found(&facts), [format!("O2 checkout {}: completed, but it has no order yet", id(FIRST))]);
     assert!(check(&facts)[0].may_pass);
 }
 
@@ -184,11 +121,5 @@ fn o2_a_completed_checkout_has_no_second_order() {
     let mut facts = clean();
     let twin = facts.orders.orders[0].clone();
     facts.orders.orders.push(twin);
-    assert_eq!(
-        found(&facts),
-        [format!(
-            "O2 checkout {}: completed, and it has 2 orders",
-            id(FIRST)
-        )]
-    );
+    assert_eq!(found(&facts), [format!("O2 checkout {}: completed, and it has 2 orders", id(FIRST))]);
 }

@@ -42,42 +42,21 @@ impl Shop {
         let directory = TempDir::new().unwrap();
         let (world, clock) = testkit::world();
         let file = |name: &str| directory.path().join(name);
-        let habits = Habits {
-            success_rate: 1.0,
-            delay: Duration::ZERO,
-        };
+        let habits = Habits { success_rate: 1.0, delay: Duration::ZERO };
         let draw = Arc::new(|| 0.5);
         let clock_of = || Arc::clone(&world.clock);
-        let provider = Simulated::open(&file("provider.db"), habits, clock_of(), draw)
-            .await
-            .unwrap();
+        let provider = Simulated::open(&file("provider.db"), habits, clock_of(), draw).await.unwrap();
         let others = (
-            inventory_service::store::Sqlite::open(&file("inventory.db"))
-                .await
-                .unwrap(),
-            payment_service::store::sqlite::SqliteStore::open(&file("payment.db"))
-                .await
-                .unwrap(),
+            inventory_service::store::Sqlite::open(&file("inventory.db")).await.unwrap(),
+            payment_service::store::sqlite::SqliteStore::open(&file("payment.db")).await.unwrap(),
             provider,
-            orders_service::store::Sqlite::open(&file("orders.db"))
-                .await
-                .unwrap(),
+            orders_service::store::Sqlite::open(&file("orders.db")).await.unwrap(),
             cart_service::store::Sqlite::open(&file("cart.db")).await.unwrap(),
         );
-        let checkouts = checkout_service::store::Sqlite::open(&file("checkout.db"), clock_of())
-            .await
-            .unwrap();
-        let log = EventLog::open(&file("events.db"), Sharing::Exclusive, world.clone())
-            .await
-            .unwrap();
-        Self {
-            directory,
-            world,
-            clock,
-            checkouts,
-            log,
-            others,
-        }
+        let checkouts =
+            checkout_service::store::Sqlite::open(&file("checkout.db"), clock_of()).await.unwrap();
+        let log = EventLog::open(&file("events.db"), Sharing::Exclusive, world.clone()).await.unwrap();
+        Self { directory, world, clock, checkouts, log, others }
     }
 
     fn sources(&self) -> Sources {
@@ -85,9 +64,7 @@ impl Shop {
     }
 
     async fn audit(&self, patience: Duration) -> Report {
-        run(&self.sources(), patience, Arc::clone(&self.world.clock))
-            .await
-            .unwrap()
+        run(&self.sources(), patience, Arc::clone(&self.world.clock)).await.unwrap()
     }
 
     /// A checkout that gave up before it called anyone; its event waits in the outbox.
@@ -103,22 +80,14 @@ impl Shop {
             shipping_address: None,
         };
         let checkout = Checkout::accept(id(number), purchase, String::new(), now);
-        let key = IdempotencyKey {
-            user_id: user(7),
-            text: "key".to_owned(),
-            fingerprint: String::new(),
-        };
+        let key = IdempotencyKey { user_id: user(7), text: "key".to_owned(), fingerprint: String::new() };
         let owner = self.world.ids.next();
         let accepted = self.checkouts.accept(&checkout, &key, 0, owner).await.unwrap();
         assert_eq!(accepted, Accepted::New);
         let failed = checkout.after(Outcome::Refused(Failure::CheckoutExpired), now, Duration::ZERO);
         let failed = failed.after(Outcome::Done, now, Duration::ZERO);
         let event = event(event_of(number), CheckoutFailed::TYPE, "{}");
-        let saved = self
-            .checkouts
-            .save(&checkout, &failed, Some(event), Lease::Return)
-            .await
-            .unwrap();
+        let saved = self.checkouts.save(&checkout, &failed, Some(event), Lease::Return).await.unwrap();
         assert_eq!(saved, Held::Yes);
     }
 
@@ -148,10 +117,7 @@ fn sources(directory: &Path) -> Sources {
 async fn a_shop_that_was_never_started_is_an_error_that_says_so() {
     let directory = TempDir::new().unwrap();
     let clock = World::real().clock;
-    let error = read(&sources(directory.path()), clock)
-        .await
-        .unwrap_err()
-        .to_string();
+    let error = read(&sources(directory.path()), clock).await.unwrap_err().to_string();
     let directory = directory.path().display();
     assert_eq!(
         error,
@@ -162,14 +128,8 @@ async fn a_shop_that_was_never_started_is_an_error_that_says_so() {
 #[tokio::test]
 async fn a_file_that_is_missing_is_named() {
     let shop = Shop::open().await;
-    let sources = Sources {
-        orders: shop.directory.path().join("elsewhere.db"),
-        ..shop.sources()
-    };
-    let error = read(&sources, Arc::clone(&shop.world.clock))
-        .await
-        .unwrap_err()
-        .to_string();
+    let sources = Sources { orders: shop.directory.path().join("elsewhere.db"), ..shop.sources() };
+    let error = read(&sources, Arc::clone(&shop.world.clock)).await.unwrap_err().to_string();
     assert!(error.ends_with("/elsewhere.db"), "{error}");
 }
 
@@ -179,22 +139,12 @@ async fn a_new_shop_is_sound_while_it_runs_and_after() {
     let text = "checkouts completed: 0\ncheckouts failed: 0\ncheckouts running: 0\norders: 0\nunits sold: 0\n\
                 money captured: none\nno violations\n";
     assert_eq!(shop.audit(Duration::ZERO).await.to_string(), text);
-    let facts = read(&shop.sources(), Arc::clone(&shop.world.clock))
-        .await
-        .unwrap();
+    let facts = read(&shop.sources(), Arc::clone(&shop.world.clock)).await.unwrap();
     assert_eq!(facts.inventory.stock.len(), 5);
-    let Shop {
-        directory,
-        log,
-        checkouts,
-        others,
-        ..
-    } = shop;
+    let Shop { directory, log, checkouts, others, .. } = shop;
     log.close().await;
     drop((checkouts, others));
-    let report = run(&sources(directory.path()), Duration::ZERO, World::real().clock)
-        .await
-        .unwrap();
+    let report = run(&sources(directory.path()), Duration::ZERO, World::real().clock).await.unwrap();
     assert_eq!(report.to_string(), text);
 }
 
@@ -210,9 +160,7 @@ async fn what_is_on_its_way_is_waited_for() {
     });
     assert_eq!(report.violations, []);
     assert_eq!(report.checkouts.failed, 1);
-    let facts = read(&shop.sources(), Arc::clone(&shop.world.clock))
-        .await
-        .unwrap();
+    let facts = read(&shop.sources(), Arc::clone(&shop.world.clock)).await.unwrap();
     assert_eq!(facts.log.known, 1);
     assert_eq!(facts.log.checkout_events[0].event.id, event_of(1));
     assert_eq!(facts.now, shop.world.clock.now());
@@ -228,11 +176,5 @@ async fn what_does_not_come_is_told_once_patience_is_over() {
         shop.clock.advance(Duration::from_secs(10));
     });
     let told: Vec<String> = report.violations.iter().map(ToString::to_string).collect();
-    assert_eq!(
-        told,
-        [format!(
-            "E2 event {}: is not published in checkout-events yet",
-            event_of(1)
-        )]
-    );
+    assert_eq!(told, [format!("E2 event {}: is not published in checkout-events yet", event_of(1))]);
 }

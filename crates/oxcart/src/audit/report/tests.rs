@@ -24,10 +24,7 @@ fn a_report_names_each_violation() {
     assert_eq!(
         violations,
         [
-            format!(
-                "M4 checkout {}: completed, but 22.50 USD was refunded after the sale",
-                id(FIRST)
-            ),
+            format!("M4 checkout {}: completed, but 22.50 USD was refunded after the sale", id(FIRST)),
             format!(
                 "O2 checkout {}: completed, but it has no order; orders-service is done with its event at 1",
                 id(FIRST)
@@ -44,10 +41,7 @@ fn a_report_names_each_violation() {
 #[test]
 fn of_what_may_pass_only_what_lasts_counts() {
     let found = |number, text: &str| Violation::new(Invariant::O2, Subject::Checkout(id(number)), text);
-    let before = [
-        found(1, "as before").that_may_pass(),
-        found(2, "as before").that_may_pass(),
-    ];
+    let before = [found(1, "as before").that_may_pass(), found(2, "as before").that_may_pass()];
     let now = vec![
         found(2, "in other words").that_may_pass(),
         found(3, "new, and of another").that_may_pass(),

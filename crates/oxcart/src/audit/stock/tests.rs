@@ -21,10 +21,7 @@ fn s1_nothing_is_ever_negative() {
     let first = &mut facts.inventory.movements[0];
     assert_eq!((first.kind, first.quantity), (Kind::Adjust, 10));
     first.quantity = 1;
-    assert_eq!(
-        found(&facts),
-        ["S1 product 1: movement 3 of product 1 moves more than there is"]
-    );
+    assert_eq!(found(&facts), ["S1 product 1: movement 3 of product 1 moves more than there is"]);
 }
 
 #[test]
@@ -48,51 +45,23 @@ fn s2_what_is_held_is_reserved() {
 #[test]
 fn s2_what_is_sold_was_bought() {
     let mut facts = clean();
-    reserve(
-        &mut facts,
-        70,
-        &[(2, 4)],
-        Stand::Committed,
-        &[Kind::Reserve, Kind::Commit],
-    );
+    reserve(&mut facts, 70, &[(2, 4)], Stand::Committed, &[Kind::Reserve, Kind::Commit]);
     let last = facts.inventory.reservations.last_mut().unwrap();
     last.state = Stand::Released;
-    let codes: Vec<_> = super::check(&facts)
-        .iter()
-        .map(|it| (it.invariant, it.subject))
-        .collect();
+    let codes: Vec<_> = super::check(&facts).iter().map(|it| (it.invariant, it.subject)).collect();
     let reservation = ReservationId(Uuid::from_u128(70));
     assert_eq!(
         codes,
-        [
-            (Invariant::S2, Subject::Product(product(2))),
-            (Invariant::S2, Subject::Reservation(reservation))
-        ]
+        [(Invariant::S2, Subject::Product(product(2))), (Invariant::S2, Subject::Reservation(reservation))]
     );
-    assert!(
-        found(&facts)[0].ends_with("reservations hold 1 and bought 1"),
-        "{:?}",
-        found(&facts)
-    );
+    assert!(found(&facts)[0].ends_with("reservations hold 1 and bought 1"), "{:?}", found(&facts));
 }
 
 #[test]
 fn what_is_reserved_by_hand_counts_as_stock_and_as_no_sale() {
     let mut facts = clean();
-    reserve(
-        &mut facts,
-        70,
-        &[(1, 2)],
-        Stand::Committed,
-        &[Kind::Reserve, Kind::Commit],
-    );
-    reserve(
-        &mut facts,
-        71,
-        &[(1, 1)],
-        Stand::Held { until: at(400) },
-        &[Kind::Reserve],
-    );
+    reserve(&mut facts, 70, &[(1, 2)], Stand::Committed, &[Kind::Reserve, Kind::Commit]);
+    reserve(&mut facts, 71, &[(1, 1)], Stand::Held { until: at(400) }, &[Kind::Reserve]);
     assert_eq!(found(&facts), [""; 0]);
 }
 
@@ -100,10 +69,7 @@ fn what_is_reserved_by_hand_counts_as_stock_and_as_no_sale() {
 fn s3_what_is_sold_was_set_aside() {
     let mut facts = clean();
     // The stock of the second checkout went to somebody else, soundly.
-    let (ours, other) = (
-        ReservationId::from(id(SECOND)),
-        ReservationId(Uuid::from_u128(70)),
-    );
+    let (ours, other) = (ReservationId::from(id(SECOND)), ReservationId(Uuid::from_u128(70)));
     for reservation in &mut facts.inventory.reservations {
         if reservation.id == ours {
             reservation.id = other;
@@ -114,37 +80,13 @@ fn s3_what_is_sold_was_set_aside() {
             movement.reservation_id = Some(other);
         }
     }
-    let text = format!(
-        "S3 checkout {}: completed, but no stock was ever set aside",
-        id(SECOND)
-    );
+    let text = format!("S3 checkout {}: completed, but no stock was ever set aside", id(SECOND));
     assert_eq!(found(&facts), [text]);
-    reserve(
-        &mut facts,
-        SECOND,
-        &[(1, 1)],
-        Stand::Released,
-        &[Kind::Reserve, Kind::Release],
-    );
-    assert_eq!(
-        found(&facts),
-        [format!(
-            "S3 checkout {}: completed, but its stock is RELEASED",
-            id(SECOND)
-        )]
-    );
+    reserve(&mut facts, SECOND, &[(1, 1)], Stand::Released, &[Kind::Reserve, Kind::Release]);
+    assert_eq!(found(&facts), [format!("S3 checkout {}: completed, but its stock is RELEASED", id(SECOND))]);
     facts.inventory.reservations.pop();
-    reserve(
-        &mut facts,
-        SECOND,
-        &[(1, 2)],
-        Stand::Committed,
-        &[Kind::Reserve, Kind::Commit],
-    );
-    let text = format!(
-        "S3 checkout {}: bought 1 of product 1, was given 2 of product 1",
-        id(SECOND)
-    );
+    reserve(&mut facts, SECOND, &[(1, 2)], Stand::Committed, &[Kind::Reserve, Kind::Commit]);
+    let text = format!("S3 checkout {}: bought 1 of product 1, was given 2 of product 1", id(SECOND));
     assert_eq!(found(&facts), [text]);
 }
 
@@ -158,10 +100,7 @@ fn s5_what_failed_keeps_no_stock() {
         let ours = ReservationId::from(id(DECLINED));
         facts.inventory.reservations.retain(|it| it.id != ours);
         stock(&mut facts, DECLINED, state, kinds);
-        let text = format!(
-            "S5 checkout {}: failed, but 3 of product 2 of it is {name}",
-            id(DECLINED)
-        );
+        let text = format!("S5 checkout {}: failed, but 3 of product 2 of it is {name}", id(DECLINED));
         assert_eq!(found(&facts), [text]);
     }
 }
@@ -171,14 +110,7 @@ fn refused(wanted: i64) -> Facts {
     let mut facts = clean();
     let checkout = accept(&mut facts, 70, 9, vec![item(1, wanted, 1000)]);
     let lacking = vec![product(1)];
-    stock(
-        &mut facts,
-        70,
-        Stand::Rejected {
-            lacking: lacking.clone(),
-        },
-        &[],
-    );
+    stock(&mut facts, 70, Stand::Rejected { lacking: lacking.clone() }, &[]);
     let refused = Outcome::Refused(Failure::InsufficientStock { product_ids: lacking });
     end(&mut facts, checkout, &[refused, Outcome::Done]);
     facts
@@ -187,10 +119,8 @@ fn refused(wanted: i64) -> Facts {
 #[test]
 fn s5_what_lacked_was_not_there() {
     assert_eq!(found(&refused(8)), [""; 0]);
-    let text = format!(
-        "S5 checkout {}: failed for want of 7 of product 1, of which there were 7 or more",
-        id(70)
-    );
+    let text =
+        format!("S5 checkout {}: failed for want of 7 of product 1, of which there were 7 or more", id(70));
     assert_eq!(found(&refused(7)), [text]);
 }
 
@@ -201,14 +131,7 @@ fn s5_only_the_life_of_the_checkout_counts() {
     let adjust = |facts: &mut Facts, place: usize, quantity: i64, seconds: u64| {
         let id = i64::try_from(place).unwrap() + 100;
         let (product_id, kind, at) = (product(1), Kind::Adjust, at(seconds));
-        let movement = Movement {
-            id,
-            product_id,
-            kind,
-            quantity,
-            reservation_id: None,
-            at,
-        };
+        let movement = Movement { id, product_id, kind, quantity, reservation_id: None, at };
         facts.inventory.movements.insert(place, movement);
     };
     adjust(&mut facts, 1, -10, 10);

@@ -28,12 +28,8 @@ struct Config {
 }
 
 fn read(env: &[(&str, &str)], args: &[&str]) -> Result<Config, Error> {
-    let args = std::iter::once("product-service")
-        .chain(args.iter().copied())
-        .map(OsString::from);
-    try_parse("PRODUCT", args, &|name| {
-        env.iter().find(|(n, _)| *n == name).map(|(_, v)| v.into())
-    })
+    let args = std::iter::once("product-service").chain(args.iter().copied()).map(OsString::from);
+    try_parse("PRODUCT", args, &|name| env.iter().find(|(n, _)| *n == name).map(|(_, v)| v.into()))
 }
 
 fn complaint(env: &[(&str, &str)], args: &[&str]) -> String {
@@ -45,15 +41,9 @@ fn nothing_set_means_the_defaults() {
     let config = read(&[], &[]).unwrap();
     assert_eq!(config.listen.grpc_port, 50051);
     assert_eq!(config.listen.bind_addr.to_string(), "127.0.0.1");
-    assert_eq!(
-        (config.log.log_level.as_str(), config.log.log_format),
-        ("info", None)
-    );
+    assert_eq!((config.log.log_level.as_str(), config.log.log_format), ("info", None));
     assert_eq!(config.data.data_dir.to_str(), Some("./data"));
-    assert_eq!(
-        (config.success_rate, config.pin, config.peers.len(), config.slow),
-        (1.0, None, 0, false)
-    );
+    assert_eq!((config.success_rate, config.pin, config.peers.len(), config.slow), (1.0, None, 0, false));
 }
 
 #[test]
@@ -62,26 +52,14 @@ fn the_prefix_wins_and_a_flag_wins_over_all() {
     let cases: [Case<'_>; 7] = [
         (&[("GRPC_PORT", "1")], &[], 1),
         (&[("GRPC_PORT", "1"), ("PRODUCT_SERVICE_PORT", "2")], &[], 2),
-        (
-            &[("PRODUCT_SERVICE_PORT", "2"), ("PRODUCT_GRPC_PORT", "3")],
-            &[],
-            3,
-        ),
+        (&[("PRODUCT_SERVICE_PORT", "2"), ("PRODUCT_GRPC_PORT", "3")], &[], 3),
         (&[("PRODUCT_GRPC_PORT", "3")], &["--grpc-port", "4"], 4),
-        (
-            &[("PRODUCT_GRPC_PORT", "not even a number")],
-            &["--grpc-port=4"],
-            4,
-        ),
+        (&[("PRODUCT_GRPC_PORT", "not even a number")], &["--grpc-port=4"], 4),
         (&[("CART_GRPC_PORT", "5")], &[], 50051),
         (&[("PRODUCT_GRPC_PORT", ""), ("GRPC_PORT", "0")], &[], 0),
     ];
     for (env, args, expected) in cases {
-        assert_eq!(
-            read(env, args).unwrap().listen.grpc_port,
-            expected,
-            "{env:?} {args:?}"
-        );
+        assert_eq!(read(env, args).unwrap().listen.grpc_port, expected, "{env:?} {args:?}");
     }
 }
 
@@ -108,18 +86,9 @@ fn an_unusable_value_is_one_line_that_names_the_variable_the_value_and_what_woul
             "PRODUCT_SERVICE_PORT=70000 can't be used: 70000 is not in 0..=65535; \
              wanted: a port, 0 to 65535; 0 takes any free one",
         ),
-        (
-            ("LOG_FORMAT", "xml"),
-            "LOG_FORMAT=xml can't be used; wanted: json or pretty",
-        ),
-        (
-            ("SLOW", "maybe"),
-            "SLOW=maybe can't be used; wanted: true or false",
-        ),
-        (
-            ("PIN", "12x4"),
-            "PIN=*** can't be used; wanted: a number, and a secret",
-        ),
+        (("LOG_FORMAT", "xml"), "LOG_FORMAT=xml can't be used; wanted: json or pretty"),
+        (("SLOW", "maybe"), "SLOW=maybe can't be used; wanted: true or false"),
+        (("PIN", "12x4"), "PIN=*** can't be used; wanted: a number, and a secret"),
     ];
     for (variable, expected) in cases {
         assert_eq!(complaint(&[variable], &[]), expected);
@@ -132,20 +101,12 @@ fn an_unusable_value_is_one_line_that_names_the_variable_the_value_and_what_woul
 fn unknown_flags_and_help_stay_as_clap_has_them() {
     let unknown = complaint(&[], &["--grpc-prot", "1"]);
     assert!(unknown.contains("unexpected argument '--grpc-prot'"), "{unknown}");
-    let Err(Error::Command(help)) = read(&[("GRPC_PORT", "1")], &["--help"]) else {
-        panic!("no help")
-    };
+    let Err(Error::Command(help)) = read(&[("GRPC_PORT", "1")], &["--help"]) else { panic!("no help") };
     assert_eq!(help.exit_code(), 0);
     let help = help.to_string();
-    for listed in [
-        "GRPC_PORT",
-        "50051",
-        "BIND_ADDR",
-        "LOG_LEVEL",
-        "DATA_DIR",
-        "DATABASE_URL",
-        "PRODUCT_SERVICE_PORT",
-    ] {
+    for listed in
+        ["GRPC_PORT", "50051", "BIND_ADDR", "LOG_LEVEL", "DATA_DIR", "DATABASE_URL", "PRODUCT_SERVICE_PORT"]
+    {
         assert!(help.contains(listed), "{listed} is missing in {help}");
     }
 }
@@ -162,10 +123,7 @@ struct Locked {
 fn a_setting_that_is_missing_is_named() {
     let args = || ["locked"].into_iter().map(OsString::from);
     let error = try_parse::<Locked>("", args(), &|_| None).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "KEY is not set; wanted: the key, at least 32 characters"
-    );
+    assert_eq!(error.to_string(), "KEY is not set; wanted: the key, at least 32 characters");
     let set = try_parse::<Locked>("", args(), &|name| (name == "KEY").then(|| "k".into())).unwrap();
     assert_eq!(set.key, "k");
 }
