@@ -26,7 +26,22 @@ pub(crate) struct Shop {
 
 enum Running {
     Inside { shutdown: CancellationToken, serving: JoinSet<anyhow::Result<()>> },
-    Programs(Vec<Process>),
+    Programs(Vec<Started>),
+}
+
+/// A program, and how it was started.
+struct Started {
+    name: String,
+    variables: Vec<(String, String)>,
+    process: Process,
+}
+
+impl Started {
+    fn start(name: &str, variables: Vec<(String, String)>) -> Self {
+        let mut command = program(name);
+        command.envs(variables.iter().cloned());
+        Self { name: name.to_owned(), variables, process: Process::start(command) }
+    }
 }
 
 /// A program that dies with its owner.
@@ -75,11 +90,11 @@ impl Shop {
             .map(|(program, port)| (variable(*program, "SERVICE_ADDR"), format!("127.0.0.1:{port}")))
             .collect();
         let start = |name: &str, variable: &str, port: u16| {
-            let mut command = program(name);
-            command.env("DATA_DIR", dir.path()).env(variable, port.to_string()).envs(peers.iter().cloned());
-            Process::start(command)
+            let data_dir = ("DATA_DIR".to_owned(), dir.path().to_str().unwrap().to_owned());
+            let own = [data_dir, (variable.to_owned(), port.to_string())];
+            Started::start(name, peers.iter().cloned().chain(own).collect())
         };
-        let mut processes: Vec<Process> = Program::ALL
+        let mut processes: Vec<Started> = Program::ALL
             .iter()
             .zip(&ports)
             .map(|(program, port)| {
@@ -99,13 +114,14 @@ impl Shop {
     /// The program `oxcart` on a directory that may have been used before.
     pub(crate) async fn oxcart(dir: Arc<TempDir>, variables: &[(&str, &str)]) -> Self {
         let ports = free_ports(1);
-        let mut command = program("oxcart");
-        command
-            .env("DATA_DIR", dir.path())
-            .env("HTTP_PORT", ports[0].to_string())
-            .env("GRPC_BASE_PORT", "0")
-            .envs(variables.iter().copied());
-        let running = Running::Programs(vec![Process::start(command)]);
+        let own = [
+            ("DATA_DIR", dir.path().to_str().unwrap()),
+            ("HTTP_PORT", &ports[0].to_string()),
+            ("GRPC_BASE_PORT", "0"),
+        ];
+        let variables =
+            own.iter().chain(variables).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let running = Running::Programs(vec![Started::start("oxcart", variables.collect())]);
         let shop = Self { url: format!("http://127.0.0.1:{}", ports[0]), dir, running };
         shop.ready().await;
         shop
@@ -146,10 +162,21 @@ impl Shop {
         }
     }
 
+    /// Kills one of the programs as by SIGKILL, and starts it again.
+    pub(crate) fn kill_and_start_again(&mut self, name: &str) {
+        let Running::Programs(programs) = &mut self.running else {
+            panic!("a shop inside of the test can't be killed alone");
+        };
+        let index = programs.iter().position(|program| program.name == name).unwrap();
+        let Started { name, variables, process } = programs.swap_remove(index);
+        process.kill();
+        programs.push(Started::start(&name, variables));
+    }
+
     /// Stops as by SIGKILL, and leaves the directory.
     pub(crate) fn kill(self) -> Arc<TempDir> {
         match self.running {
-            Running::Programs(processes) => processes.into_iter().for_each(Process::kill),
+            Running::Programs(processes) => processes.into_iter().for_each(|program| program.process.kill()),
             Running::Inside { .. } => panic!("a shop inside of the test can't be killed alone"),
         }
         self.dir

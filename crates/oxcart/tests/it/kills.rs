@@ -67,3 +67,51 @@ async fn wait_for_purchases(shop: &Shop, product: i64, left: i64) {
     let look = async || admin.stock(product).await.0 <= left;
     testkit::eventually("purchases under way", Duration::from_secs(30), look).await;
 }
+
+/// Each of the seven programs is killed under a load of purchases. Whoever repeats his request with his key
+/// buys once, and the books are right in the end.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_program_may_be_killed_while_people_buy() {
+    let mut shop = Shop::programs().await;
+    let victims = [
+        "checkout-service",
+        "payment-service",
+        "inventory-service",
+        "cart-service",
+        "orders-service",
+        "product-service",
+        "api-gateway",
+    ];
+    let product = shop.admin().stock_new("Drum", 500).await;
+    let mut buyers = 0;
+    for victim in victims {
+        let users: Vec<Client> = (0..BUYERS).map(|n| shop.user(1 + buyers + n)).collect();
+        buyers += BUYERS;
+        futures::future::join_all(users.iter().map(|user| user.add(product, 1))).await;
+        let stock = shop.admin().stock(product).await.0;
+        let admin = shop.admin();
+        let purchases = futures::future::join_all(users.iter().map(|user| buy_at_last(user)));
+        let kill = async {
+            let begun = async || admin.stock(product).await.0 < stock;
+            testkit::eventually("the first purchase", Duration::from_secs(30), begun).await;
+            shop.kill_and_start_again(victim);
+        };
+        tokio::join!(purchases, kill);
+        for user in &users {
+            user.orders(1).await;
+            user.cart_becomes(&[]).await;
+        }
+        assert_eq!(shop.admin().stock(product).await, (500 - buyers, 0), "after {victim} was killed");
+    }
+    let report = shop.audit().await;
+    assert_eq!((report.checkouts.running, report.checkouts.failed), (0, 0), "{report}");
+}
+
+/// Repeats the request with the same key until it is answered with the purchase, as a client should.
+async fn buy_at_last(user: &Client) {
+    testkit::eventually("the end of the purchase", Duration::from_secs(60), async || {
+        let request = user.checkout("drum", &json!({}));
+        Client::send(request).await.is_ok_and(|reply| reply.status == StatusCode::CREATED)
+    })
+    .await;
+}
