@@ -90,7 +90,7 @@ async fn each_program_may_be_killed_while_people_buy() {
         futures::future::join_all(users.iter().map(|user| user.add(product, 1))).await;
         let stock = shop.admin().stock(product).await.0;
         let admin = shop.admin();
-        let purchases = futures::future::join_all(users.iter().map(|user| buy_at_last(user)));
+        let purchases = futures::future::join_all(users.iter().map(buy_at_last));
         let kill = async {
             let begun = async || admin.stock(product).await.0 < stock;
             testkit::eventually("the first purchase", Duration::from_secs(30), begun).await;
