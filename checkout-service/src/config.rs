@@ -15,6 +15,7 @@ use platform::config::{Data, Listen, Log};
 #[command(
     name = "checkout-service",
     about = "Buys carts: stock, money and order, all or nothing",
+    long_about = None,
     mut_arg("grpc_port", |arg| arg.default_value("50056"))
 )]
 pub struct Config {

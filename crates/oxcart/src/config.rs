@@ -18,8 +18,8 @@ use platform::config::{Data, Error, Log};
 #[command(
     name = "oxcart",
     about = "A whole shop in one process: catalogue, carts, stock, payments, checkout, orders, REST gateway",
+    long_about = None,
     after_help = "Without a command, the shop is started. Stop it with Ctrl-C.",
-    args_conflicts_with_subcommands = false,
     mut_arg("auth_mode", |arg| arg.default_value("dev"))
 )]
 pub struct Config {

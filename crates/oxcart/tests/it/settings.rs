@@ -57,7 +57,9 @@ fn the_table_lists_what_help_lists() {
     let mut known = BTreeSet::new();
     for name in PROGRAMS {
         let output = program(name).arg("--help").output().unwrap();
-        for (variable, default) in variables(&String::from_utf8(output.stdout).unwrap()) {
+        let help = String::from_utf8(output.stdout).unwrap();
+        assert!(!help.contains("```"), "{name} shows the source's examples to its users");
+        for (variable, default) in variables(&help) {
             let row = table.get(&variable);
             let row = row.unwrap_or_else(|| panic!("{variable} of {name} is not in the README's table"));
             if let Some(default) = default {
