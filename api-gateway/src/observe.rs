@@ -84,7 +84,7 @@ fn log(
     cause: Option<&str>,
 ) {
     let (request_id, status) = (context.request_id(), status.as_u16());
-    let duration_ms = took.as_secs_f64() * 1000.0;
+    let duration_ms = platform::milliseconds(took);
     if status >= 500 {
         tracing::error!(method, route, status, duration_ms, request_id, user_id, cause, "request failed");
     } else {

@@ -24,4 +24,5 @@ pub use context::Context;
 pub use mimalloc::MiMalloc as Allocator;
 pub use run::run;
 pub use serve::{drain_then_stop, serve};
+pub use telemetry::milliseconds;
 pub use world::World;

@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal as _, stderr};
 use std::panic;
+use std::time::Duration;
 
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -26,10 +27,26 @@ pub(crate) fn start(log: &Log) {
     }
 }
 
+/// A duration as log lines have it: milliseconds, to the microsecond.
+pub fn milliseconds(duration: Duration) -> f64 {
+    f64::from(u32::try_from(duration.as_micros()).unwrap_or(u32::MAX)) / 1000.0
+}
+
 fn log_panic(panic: &panic::PanicHookInfo<'_>) {
     let place = panic.location().map(ToString::to_string);
     let payload = panic.payload();
     let said = payload.downcast_ref::<String>().map(String::as_str);
     let said = said.or_else(|| payload.downcast_ref::<&str>().copied());
     tracing::error!(message = "panicked", panic = said, place);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_short_to_read() {
+        assert_eq!(milliseconds(Duration::from_nanos(1_234_567)).to_string(), "1.234");
+        assert_eq!(milliseconds(Duration::MAX).to_string(), "4294967.295");
+    }
 }

@@ -100,7 +100,7 @@ impl Call {
                     service = self.service(),
                     method = self.method(),
                     status = ?code,
-                    duration_ms = began.elapsed().as_secs_f64() * 1000.0,
+                    duration_ms = crate::milliseconds(began.elapsed()),
                     request_id = context.request_id(),
                     "call"
                 )
