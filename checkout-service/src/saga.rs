@@ -166,7 +166,7 @@ impl Executor {
             };
             let delay = BACKOFF.delay(checkout.attempt(), rand::random());
             let after = checkout.after(outcome, inner.world.clock.now(), delay);
-            let event = after.ending().map(|ending| self.event(&after, &ending));
+            let event = after.ending().map(|ending| Self::event(&after, &ending));
             let is_repeat = after.state == checkout.state;
             let stops = is_repeat || inner.stopping.is_cancelled();
             let lease = if stops || after.state.is_terminal() { Lease::Return } else { Lease::Keep };
@@ -219,13 +219,14 @@ impl Executor {
         }
     }
 
-    fn event(&self, checkout: &Checkout, ending: &Ending) -> Event {
+    fn event(checkout: &Checkout, ending: &Ending) -> Event {
         let (kind, data) = match ending {
             Ending::Completed(event) => (proto::events::CheckoutCompleted::TYPE, serde_json::to_vec(event)),
             Ending::Failed(event) => (proto::events::CheckoutFailed::TYPE, serde_json::to_vec(event)),
         };
         Event {
-            id: self.inner.world.ids.next(),
+            // Follows from the checkout: no second end can be told of.
+            id: Uuid::new_v5(&checkout.id.0, b"ended"),
             kind: kind.to_owned(),
             source: "/checkout-service".to_owned(),
             key: checkout.user_id.to_string(),

@@ -6,7 +6,7 @@ mod conformance;
 pub mod sqlite;
 
 use async_trait::async_trait;
-use event_log::{Event, Outbox, OutboxRow};
+use event_log::{Event, Outbox, Written};
 use sql::Error;
 use types::{OrderId, Timestamp, UserId};
 use uuid::Uuid;
@@ -96,13 +96,4 @@ pub struct Applied {
     pub order_id: OrderId,
     /// When.
     pub applied_at: Timestamp,
-}
-
-/// An event of the outbox.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Written {
-    /// The event.
-    pub row: OutboxRow,
-    /// Whether the relay knows that the log has it.
-    pub published: bool,
 }

@@ -37,17 +37,17 @@ CREATE TABLE idempotency_keys (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE outbox (
-    seq          INTEGER PRIMARY KEY AUTOINCREMENT,
-    checkout_id  TEXT    NOT NULL UNIQUE REFERENCES checkouts (id),
-    topic        TEXT    NOT NULL,
-    id           TEXT    NOT NULL UNIQUE,
-    kind         TEXT    NOT NULL,
-    source       TEXT    NOT NULL,
-    key          TEXT    NOT NULL,
-    time         INTEGER NOT NULL,
-    traceparent  TEXT,
-    data         BLOB    NOT NULL,
-    published_at INTEGER
+    seq         INTEGER PRIMARY KEY AUTOINCREMENT,
+    -- Follows from the checkout, which so has one event at most.
+    event_id    TEXT    NOT NULL UNIQUE,
+    topic       TEXT    NOT NULL,
+    kind        TEXT    NOT NULL,
+    source      TEXT    NOT NULL,
+    key         TEXT    NOT NULL,
+    time        INTEGER NOT NULL,
+    traceparent TEXT,
+    data        BLOB    NOT NULL,
+    published   INTEGER NOT NULL DEFAULT 0 CHECK (published IN (0, 1))
 ) STRICT;
 
-CREATE INDEX unpublished_events ON outbox (seq) WHERE published_at IS NULL;
+CREATE INDEX outbox_unpublished ON outbox (seq) WHERE published = 0;

@@ -4,8 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use event_log::{Event, Outbox, OutboxRow};
+use event_log::sqlite::outbox;
+use event_log::{Event, Outbox, OutboxRow, Written};
 use platform::clock::Clock;
+use proto::events::CHECKOUT_EVENTS;
 use sql::sqlite::{Database, Sharing};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection};
@@ -150,7 +152,7 @@ impl Store for Sqlite {
                         return Ok(Held::Lost);
                     }
                     if let Some(event) = event {
-                        enqueue(connection, after.id, event).await?;
+                        outbox::write(connection, CHECKOUT_EVENTS, &event).await?;
                     }
                     Ok(Held::Yes)
                 })
@@ -241,14 +243,9 @@ impl Store for Sqlite {
             sqlx::query_as("SELECT user_id, key, checkout_id FROM idempotency_keys")
                 .fetch_all(&mut *transaction)
                 .await?;
-        let events: Vec<(String, String, String, bool)> =
-            sqlx::query_as("SELECT checkout_id, id, kind, published_at IS NOT NULL FROM outbox ORDER BY seq")
-                .fetch_all(&mut *transaction)
-                .await?;
+        let events = outbox::all(&mut transaction).await?;
         let keys = keys.into_iter().map(|(user, key, id)| Ok((parse_user(user)?, key, parse_id(&id)?)));
-        let events = events.into_iter().map(|(checkout_id, id, kind, is_published)| {
-            Ok(OutboxEntry { checkout_id: parse_id(&checkout_id)?, id: parse_uuid(&id)?, kind, is_published })
-        });
+        let events = events.into_iter().map(entry);
         Ok(Snapshot {
             checkouts: checkouts.iter().map(read).collect::<Result<_, Error>>()?,
             keys: keys.collect::<Result<_, Error>>()?,
@@ -264,33 +261,11 @@ impl Store for Sqlite {
 #[async_trait]
 impl Outbox for Sqlite {
     async fn unpublished(&self, limit: usize) -> Result<Vec<OutboxRow>, Error> {
-        let mut connection = self.database.read().await?;
-        let rows = sqlx::query(
-            "SELECT seq, topic, id, kind, source, key, time, traceparent, data FROM outbox \
-             WHERE published_at IS NULL ORDER BY seq LIMIT ?",
-        )
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-        .fetch_all(&mut *connection)
-        .await?;
-        rows.iter().map(read_event).collect()
+        outbox::unpublished(&self.database, limit).await
     }
 
     async fn mark_published(&self, ids: &[i64]) -> Result<(), Error> {
-        let (seqs, now) = (json(&ids)?, self.clock.now().micros());
-        self.database
-            .write(move |connection| {
-                Box::pin(async move {
-                    sqlx::query(
-                        "UPDATE outbox SET published_at = ? WHERE seq IN (SELECT value FROM json_each(?))",
-                    )
-                    .bind(now)
-                    .bind(seqs)
-                    .execute(connection)
-                    .await?;
-                    Ok(())
-                })
-            })
-            .await
+        outbox::mark_published(&self.database, ids).await
     }
 }
 
@@ -358,29 +333,6 @@ async fn insert(
     Ok(())
 }
 
-async fn enqueue(
-    connection: &mut SqliteConnection,
-    checkout_id: CheckoutId,
-    event: Event,
-) -> Result<(), Error> {
-    sqlx::query(
-        "INSERT INTO outbox (checkout_id, topic, id, kind, source, key, time, traceparent, data) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )
-    .bind(checkout_id.to_string())
-    .bind(proto::events::CHECKOUT_EVENTS)
-    .bind(event.id.to_string())
-    .bind(event.kind)
-    .bind(event.source)
-    .bind(event.key)
-    .bind(event.time.micros())
-    .bind(event.traceparent)
-    .bind(event.data.to_vec())
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
 /// A checkout that was claimed, unless it can't be read: it is left until its lease is over, and then for
 /// whoever can. What the row says is not logged: it names people.
 fn readable(row: &SqliteRow) -> Option<Checkout> {
@@ -419,25 +371,20 @@ fn read(row: &SqliteRow) -> Result<Checkout, Error> {
     })
 }
 
-fn read_event(row: &SqliteRow) -> Result<OutboxRow, Error> {
-    let event = Event {
-        id: parse_uuid(row.try_get("id")?)?,
-        kind: row.try_get("kind")?,
-        source: row.try_get("source")?,
-        key: row.try_get("key")?,
-        time: Timestamp::from_micros(row.try_get("time")?),
-        traceparent: row.try_get("traceparent")?,
-        data: row.try_get::<Vec<u8>, _>("data")?.into(),
-    };
-    Ok(OutboxRow { seq: row.try_get("seq")?, topic: row.try_get("topic")?, event })
+/// An event of the outbox, with the checkout that it speaks of.
+fn entry(written: Written) -> Result<OutboxEntry, Error> {
+    #[derive(serde::Deserialize)]
+    struct About {
+        checkout_id: CheckoutId,
+    }
+
+    let Event { id, kind, data, .. } = written.row.event;
+    let about: About = serde_json::from_slice(&data).map_err(Error::defect)?;
+    Ok(OutboxEntry { checkout_id: about.checkout_id, id, kind, is_published: written.published })
 }
 
 fn parse_id(text: &str) -> Result<CheckoutId, Error> {
     text.parse().map_err(Error::defect)
-}
-
-fn parse_uuid(text: &str) -> Result<Uuid, Error> {
-    Uuid::try_parse(text).map_err(Error::defect)
 }
 
 fn parse_user(id: i64) -> Result<UserId, Error> {

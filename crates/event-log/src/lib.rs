@@ -17,4 +17,4 @@ pub mod sqlite;
 pub use consume::{HandleError, Handler, consume};
 pub use event::{DeadLetter, Delivery, Event};
 pub use log::{Error, EventLog, Subscription, dead_letter_topic};
-pub use outbox::{Outbox, OutboxRow, relay};
+pub use outbox::{Outbox, OutboxRow, Written, relay};

@@ -49,6 +49,15 @@ pub struct OutboxRow {
     pub event: Event,
 }
 
+/// An event of an outbox, for who looks at all of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// The event.
+    pub row: OutboxRow,
+    /// Whether the relay knows that the log has it.
+    pub published: bool,
+}
+
 /// Carries rows from `outbox` to `log` until `shutdown`, in order within each topic. A row is marked only
 /// once the log has it: it may be published twice, and is never lost. Woken by `wake`, on which the service
 /// calls `notify_one` after each commit that wrote a row.

@@ -1,5 +1,6 @@
 //! The log in a SQLite file, shared by the processes of one machine.
 
+pub mod outbox;
 mod rows;
 mod subscription;
 

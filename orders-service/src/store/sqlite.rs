@@ -1,12 +1,13 @@
 //! Orders in an SQLite file.
 
-mod outbox;
 mod rows;
 
 use std::path::Path;
 
 use async_trait::async_trait;
-use event_log::Event;
+use event_log::sqlite::outbox;
+use event_log::{Event, Outbox, OutboxRow};
+use proto::events::ORDER_EVENTS;
 use sql::Error;
 use sql::sqlite::{Database, OpenError, Sharing};
 use sqlx::SqliteConnection;
@@ -68,7 +69,7 @@ impl Store for Sqlite {
                         .bind(order.created_at.micros())
                         .execute(&mut *connection)
                         .await?;
-                    outbox::insert(connection, &announcement).await?;
+                    outbox::write(connection, ORDER_EVENTS, &announcement).await?;
                     Ok(Made::Now)
                 })
             })
@@ -124,7 +125,7 @@ impl Store for Sqlite {
                     if changed == 0 {
                         return Ok(false);
                     }
-                    outbox::insert(connection, &announcement).await?;
+                    outbox::write(connection, ORDER_EVENTS, &announcement).await?;
                     Ok(true)
                 })
             })
@@ -153,6 +154,17 @@ impl Store for Sqlite {
 
     async fn ping(&self) -> Result<(), Error> {
         self.database.ping().await
+    }
+}
+
+#[async_trait]
+impl Outbox for Sqlite {
+    async fn unpublished(&self, limit: usize) -> Result<Vec<OutboxRow>, Error> {
+        outbox::unpublished(&self.database, limit).await
+    }
+
+    async fn mark_published(&self, ids: &[i64]) -> Result<(), Error> {
+        outbox::mark_published(&self.database, ids).await
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use event_log::Written;
 use futures::future::join_all;
-use orders_service::store::Written;
 use platform::transport::Transport;
 use proto::Reason;
 use proto::events::OrderStatusChanged;
