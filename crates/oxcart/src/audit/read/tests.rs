@@ -86,7 +86,8 @@ impl Shop {
         assert_eq!(accepted, Accepted::New);
         let failed = checkout.after(Outcome::Refused(Failure::CheckoutExpired), now, Duration::ZERO);
         let failed = failed.after(Outcome::Done, now, Duration::ZERO);
-        let event = event(event_of(number), CheckoutFailed::TYPE, "{}");
+        let about = format!(r#"{{"checkout_id":"{}"}}"#, checkout.id);
+        let event = event(event_of(number), CheckoutFailed::TYPE, &about);
         let saved = self.checkouts.save(&checkout, &failed, Some(event), Lease::Return).await.unwrap();
         assert_eq!(saved, Held::Yes);
     }
