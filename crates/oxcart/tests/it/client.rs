@@ -90,16 +90,25 @@ impl Client {
         Self::send(self.checkout(key, &json!({ "payment_method": method }))).await.unwrap()
     }
 
+    /// The answer to a read, once it is one: right after a start or an outage it may not be yet.
+    async fn read(&self, path: &str) -> Value {
+        testkit::eventually(&format!("an answer from {path}"), Duration::from_secs(30), async || {
+            let reply = Self::send(self.request(Method::GET, path)).await.ok()?;
+            (reply.status == StatusCode::OK).then_some(reply.body)
+        })
+        .await
+    }
+
     /// What is left of a product: available and reserved.
     pub(crate) async fn stock(&self, product: i64) -> (i64, i64) {
-        let body = self.get(&format!("/api/v1/inventory/{product}")).await.body;
+        let body = self.read(&format!("/api/v1/inventory/{product}")).await;
         (body["available"].as_i64().unwrap(), body["reserved"].as_i64().unwrap())
     }
 
     /// The user's orders, once there are so many.
     pub(crate) async fn orders(&self, wanted: usize) -> Vec<Value> {
-        testkit::eventually(&format!("{wanted} orders"), Duration::from_secs(15), async || {
-            let orders = self.get("/api/v1/orders").await.body["orders"].as_array().unwrap().clone();
+        testkit::eventually(&format!("{wanted} orders"), Duration::from_secs(30), async || {
+            let orders = self.read("/api/v1/orders").await["orders"].as_array().unwrap().clone();
             (orders.len() == wanted).then_some(orders)
         })
         .await
@@ -107,8 +116,8 @@ impl Client {
 
     /// The lines of the cart by product, once they are these.
     pub(crate) async fn cart_becomes(&self, wanted: &[(i64, i64)]) {
-        testkit::eventually(&format!("the cart {wanted:?}"), Duration::from_secs(15), async || {
-            let cart = self.get("/api/v1/cart").await.body;
+        testkit::eventually(&format!("the cart {wanted:?}"), Duration::from_secs(30), async || {
+            let cart = self.read("/api/v1/cart").await;
             let lines = cart["items"].as_array().unwrap().iter();
             let lines = lines.map(|l| (l["product_id"].as_i64().unwrap(), l["quantity"].as_i64().unwrap()));
             lines.collect::<Vec<_>>() == wanted

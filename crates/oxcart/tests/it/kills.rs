@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::json;
 use testkit::TempDir;
 
@@ -20,7 +20,7 @@ async fn a_killed_shop_finds_everything_again() {
     let mut product = None;
     for round in 0..3 {
         // Slow enough to be killed in the middle; each round at another moment of a purchase.
-        let shop = Shop::oxcart(dir.clone(), &[("PAYMENT_DELAY_MS", "40")]).await;
+        let shop = Shop::oxcart(dir.clone(), &[("PAYMENT_DELAY_MS", "120")]).await;
         let product = match product {
             Some(product) => product,
             None => *product.insert(shop.admin().stock_new("Kite", BUYERS * 3).await),
@@ -85,6 +85,7 @@ async fn each_program_may_be_killed_while_people_buy() {
     let product = shop.admin().stock_new("Drum", 500).await;
     let mut buyers = 0;
     for victim in victims {
+        healed(&shop, product).await;
         let users: Vec<Client> = (0..BUYERS).map(|n| shop.user(1 + buyers + n)).collect();
         buyers += BUYERS;
         futures::future::join_all(users.iter().map(|user| user.add(product, 1))).await;
@@ -105,6 +106,17 @@ async fn each_program_may_be_killed_while_people_buy() {
     }
     let report = shop.audit().await;
     assert_eq!((report.checkouts.running, report.checkouts.failed), (0, 0), "{report}");
+}
+
+/// Waits until a cart can be filled: every program is back, and the circuits to it are closed.
+async fn healed(shop: &Shop, product: i64) {
+    let scout = shop.user(1_000);
+    let line = json!({ "product_id": product, "quantity": 1 });
+    testkit::eventually("a cart that can be filled", Duration::from_secs(30), async || {
+        let filled = Client::send(scout.request(Method::POST, "/api/v1/cart/items").json(&line)).await;
+        filled.is_ok_and(|reply| reply.status == StatusCode::CREATED)
+    })
+    .await;
 }
 
 /// Repeats the request with the same key until it is answered with the purchase, as a client should.
