@@ -68,7 +68,8 @@ impl Builder {
         self
     }
 
-    /// Serves reflection (v1 and v1alpha) from this encoded descriptor set, naming the services added so far.
+    /// Serves reflection (v1 and v1alpha) from this encoded descriptor set, naming the services added so far. It
+    /// also explains the messages that a refusal has as its details.
     ///
     /// # Panics
     /// If the bytes are no descriptor set: they are made at build time.
@@ -80,7 +81,8 @@ impl Builder {
             self.services.iter().chain(&own).chain([&older]).fold(
                 Reflection::configure()
                     .register_encoded_file_descriptor_set(descriptor)
-                    .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET),
+                    .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+                    .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET),
                 |reflection, name| reflection.with_service_name(*name),
             )
         };

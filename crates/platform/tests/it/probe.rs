@@ -6,10 +6,10 @@ use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus::{self, NotServing, ServiceUnknown, Serving};
 use tonic_health::pb::health_client::HealthClient;
+use tonic_reflection::pb::v1::ServerReflectionRequest;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
-use tonic_reflection::pb::v1::{ServerReflectionRequest, ServerReflectionResponse};
 
 use crate::tiny::{self, ask, context};
 
@@ -44,22 +44,23 @@ async fn health_answers_when_nothing_else_may() {
     assert_eq!(status(&mut HealthClient::new(transport), "").await, Ok(Serving));
 }
 
-#[tokio::test]
-async fn reflection_lists_what_is_served_here() {
+/// What reflection answers.
+async fn reflected(asked: MessageRequest) -> MessageResponse {
     let (server, _gate) = tiny::server();
     let served = tiny::serve(&server).await;
-    let list = ServerReflectionRequest {
-        host: String::new(),
-        message_request: Some(MessageRequest::ListServices(String::new())),
-    };
+    let asked = ServerReflectionRequest { host: String::new(), message_request: Some(asked) };
     let mut answers = ServerReflectionClient::new(served.transport.clone())
-        .server_reflection_info(tokio_stream::iter([list]))
+        .server_reflection_info(tokio_stream::iter([asked]))
         .await
         .unwrap()
         .into_inner();
-    let ServerReflectionResponse {
-        message_response: Some(MessageResponse::ListServicesResponse(list)), ..
-    } = answers.next().await.unwrap().unwrap()
+    answers.next().await.unwrap().unwrap().message_response.unwrap()
+}
+
+#[tokio::test]
+async fn reflection_lists_what_is_served_here() {
+    let MessageResponse::ListServicesResponse(list) =
+        reflected(MessageRequest::ListServices(String::new())).await
     else {
         panic!("no list")
     };
@@ -74,4 +75,12 @@ async fn reflection_lists_what_is_served_here() {
             "test.Tiny"
         ]
     );
+}
+
+#[tokio::test]
+async fn reflection_explains_the_details_of_a_refusal() {
+    for detail in ["google.rpc.ErrorInfo", "google.rpc.BadRequest", "google.rpc.RetryInfo"] {
+        let answer = reflected(MessageRequest::FileContainingSymbol(detail.to_owned())).await;
+        assert!(matches!(answer, MessageResponse::FileDescriptorResponse(_)), "{detail}: {answer:?}");
+    }
 }
