@@ -181,11 +181,28 @@ impl Config {
             Program::Cart => &None,
         };
         let data = Data { data_dir: self.data_dir.clone(), database_url: database_url.clone() };
-        data.file(program.name())
+        let variable = || format!("{}_DATABASE_URL", program.name().to_uppercase());
+        data.file(program.name()).map_err(|error| error.about(variable()))
     }
 
     /// The file of the event log.
     pub fn events(&self) -> PathBuf {
         self.data_dir.join("events.db")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[test]
+    fn a_store_that_cant_be_used_is_named_as_it_was_set() {
+        let config = Config::parse_from(["oxcart", "--orders-database-url", "postgres://u:secret@h/db"]);
+        assert_eq!(
+            config.store(Program::Orders).unwrap_err().to_string(),
+            "ORDERS_DATABASE_URL=*** can't be used: scheme postgres:// is not supported; wanted: sqlite://PATH"
+        );
     }
 }

@@ -31,6 +31,19 @@ pub enum Error {
     Command(#[from] clap::Error),
 }
 
+impl Error {
+    /// The same, said of a setting that goes by another name.
+    #[must_use]
+    pub fn about(self, name: impl Into<String>) -> Self {
+        let setting = name.into();
+        match self {
+            Self::Unusable { value, cause, wanted, .. } => Self::Unusable { setting, value, cause, wanted },
+            Self::Missing { wanted, .. } => Self::Missing { setting, wanted },
+            Self::Command(error) => Self::Command(error),
+        }
+    }
+}
+
 fn part(before: &str, text: &Option<String>) -> String {
     text.as_ref().map(|text| format!("{before}{text}")).unwrap_or_default()
 }

@@ -3,8 +3,10 @@
 //! clap can read variables itself, but neither with a prefix nor from anywhere but the process. So the value of each
 //! variable that counts is put in front of the arguments as the flag it stands for, unless that flag is given.
 
+use std::any::TypeId;
 use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
+use std::path::PathBuf;
 
 use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -103,6 +105,11 @@ impl<'a> Found<'a> {
     fn flag(&self) -> Result<Option<OsString>, Error> {
         let mut flag = OsString::from(format!("--{}", self.long));
         if self.arg.get_action().takes_values() {
+            // clap would refuse it too, but without saying which one it is.
+            let any_bytes = self.arg.get_value_parser().type_id() == TypeId::of::<PathBuf>();
+            if !any_bytes && self.value.to_str().is_none() {
+                return Err(self.unusable(Some("it is not UTF-8"), help(self.arg)));
+            }
             flag.push("=");
             flag.push(&self.value);
             return Ok(Some(flag));
@@ -110,13 +117,13 @@ impl<'a> Found<'a> {
         match self.value.to_string_lossy().to_ascii_lowercase().as_str() {
             "true" | "yes" | "on" | "1" => Ok(Some(flag)),
             "false" | "no" | "off" | "0" => Ok(None),
-            _ => Err(Error::Unusable {
-                setting: self.variable.clone(),
-                value: shown(self.arg, &self.value),
-                cause: None,
-                wanted: Some("true or false".to_owned()),
-            }),
+            _ => Err(self.unusable(None, Some("true or false".to_owned()))),
         }
+    }
+
+    fn unusable(&self, cause: Option<&str>, wanted: Option<String>) -> Error {
+        let (setting, value) = (self.variable.clone(), shown(self.arg, &self.value));
+        Error::Unusable { setting, value, cause: cause.map(str::to_owned), wanted }
     }
 }
 
@@ -183,8 +190,12 @@ fn in_one_line(error: clap::Error, command: &Command, found: &[Found<'_>]) -> Er
 fn wanted(error: &clap::Error, arg: &Arg) -> Option<String> {
     match error.get(ContextKind::ValidValue) {
         Some(ContextValue::Strings(values)) if !values.is_empty() => Some(values.join(" or ")),
-        _ => arg.get_help().map(|help| uncapitalised(&help.to_string())),
+        _ => help(arg),
     }
+}
+
+fn help(arg: &Arg) -> Option<String> {
+    arg.get_help().map(|help| uncapitalised(&help.to_string()))
 }
 
 fn uncapitalised(sentence: &str) -> String {

@@ -127,3 +127,19 @@ fn a_setting_that_is_missing_is_named() {
     let set = try_parse::<Locked>("", args(), &|name| (name == "KEY").then(|| "k".into())).unwrap();
     assert_eq!(set.key, "k");
 }
+
+#[test]
+fn a_value_that_is_no_text_is_named_and_not_shown() {
+    use std::os::unix::ffi::OsStringExt as _;
+    let args = || ["locked"].into_iter().map(OsString::from);
+    let key = |name: &str| (name == "KEY").then(|| OsString::from_vec(b"secret\xff".to_vec()));
+    let error = try_parse::<Locked>("", args(), &key).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "KEY=*** can't be used: it is not UTF-8; wanted: the key, at least 32 characters"
+    );
+    // A path may be any bytes.
+    let directory = |name: &str| (name == "DATA_DIR").then(|| OsString::from_vec(b"x\xff".to_vec()));
+    let config: Config = try_parse("PRODUCT", args(), &directory).unwrap();
+    assert_eq!(config.data.data_dir.into_os_string().into_vec(), b"x\xff");
+}
