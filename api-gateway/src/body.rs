@@ -1,12 +1,15 @@
 //! Strict JSON bodies.
 
+use std::time::Duration;
+
 use axum::body::Body as HttpBody;
 use axum::extract::{FromRequest, OptionalFromRequest, Request};
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, StatusCode};
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use proto::{Reason, Rejection};
+use tokio::time::timeout;
 use tonic::Code;
 
 use crate::fields::{Fields, Json, Read};
@@ -14,6 +17,8 @@ use crate::problem::{FieldError, Problem};
 
 /// The largest body that is read, in bytes.
 const LIMIT: usize = 64 * 1024;
+/// How long a body may take to arrive.
+const WITHIN: Duration = Duration::from_secs(10);
 
 /// A body understood to the last field. `Option<Body<T>>` where a request may do without one.
 pub(crate) struct Body<T>(pub(crate) T);
@@ -43,13 +48,21 @@ impl<T: Read, S: Send + Sync> OptionalFromRequest<S> for Body<T> {
 }
 
 fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
-    let sent = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let unsupported =
+        |detail| Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail);
+    // Said twice is not said: who knows which one holds.
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    let (sent, more) = (types.next().and_then(|value| value.to_str().ok()).unwrap_or_default(), types.next());
     let essence = sent.split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case("application/json") {
-        return Ok(());
+    if more.is_some() || !essence.eq_ignore_ascii_case("application/json") {
+        return Err(unsupported("the body must be application/json"));
     }
-    let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-    Err(Problem::new(status, "unsupported_media_type", "the body must be application/json"))
+    let mut codings = headers.get_all(CONTENT_ENCODING).iter();
+    if codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        let identity = HeaderValue::from_static("identity");
+        return Err(unsupported("the body must not be compressed").header(ACCEPT_ENCODING, identity));
+    }
+    Ok(())
 }
 
 /// Reads the body, at most [`LIMIT`] bytes of it: what says to be longer is not read at all, what turns out to be
@@ -63,10 +76,14 @@ async fn collect(headers: &HeaderMap, body: HttpBody) -> Result<Bytes, Problem> 
     if announced.is_some_and(|length| length > LIMIT as u64) {
         return Err(too_large());
     }
-    match Limited::new(body, LIMIT).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
-        Err(error) => Err(Problem::bare(StatusCode::BAD_REQUEST).because(error)),
+    match timeout(WITHIN, Limited::new(body, LIMIT).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(error)) => Err(Problem::bare(StatusCode::BAD_REQUEST).because(error)),
+        Err(_elapsed) => {
+            let detail = "the body did not arrive in time";
+            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", detail))
+        }
     }
 }
 

@@ -24,7 +24,37 @@ async fn only_json_is_read() {
         answer.problem(415, "unsupported_media_type");
     }
     shop.send(ask("POST", ITEMS, &[], body)).await.problem(415, "unsupported_media_type");
+    let twice = [("content-type", "application/json"), ("content-type", "text/plain")];
+    shop.send(ask("POST", ITEMS, &twice, body)).await.problem(415, "unsupported_media_type");
     assert_eq!(shop.services.calls(), 3);
+}
+
+#[tokio::test]
+async fn a_body_that_says_it_is_compressed_is_not_read() {
+    let shop = Shop::open().await;
+    shop.services.replies("add_item", cart());
+    let body = r#"{"product_id": 1, "quantity": 2}"#;
+    let sent = |coding| {
+        ask("POST", ITEMS, &[("content-type", "application/json"), ("content-encoding", coding)], body)
+    };
+    assert_eq!(shop.send(sent("Identity")).await.status, 201);
+    for coding in ["gzip", "br", "identity, gzip"] {
+        let answer = shop.send(sent(coding)).await;
+        assert_eq!(answer.header("accept-encoding"), "identity");
+        answer.problem(415, "unsupported_media_type");
+    }
+    assert_eq!(shop.services.calls(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_does_not_come_is_the_clients_fault() {
+    let shop = Shop::open().await;
+    let stalled = Request::post(ITEMS)
+        .header("content-type", "application/json")
+        .body(Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>()));
+    let began = tokio::time::Instant::now();
+    shop.send(stalled.unwrap()).await.problem(408, "request_timeout");
+    assert_eq!(began.elapsed().as_secs(), 10);
 }
 
 #[tokio::test]
