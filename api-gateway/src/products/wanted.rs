@@ -6,6 +6,9 @@ use types::{Currency, Quantity};
 use crate::fields::{Fields, Read};
 use crate::query::Page;
 
+/// The longest text to look for, in characters.
+const LONGEST_QUERY: usize = 200;
+
 /// What to list, and in which order.
 pub(crate) struct Filter(pub(crate) pb::GetProductsRequest);
 
@@ -29,9 +32,13 @@ impl Read for Filter {
                 "newest" => Some(pb::ProductSort::Newest),
                 _ => None,
             });
+        // Asked here, since the catalogue knows it by another name.
+        let query = fields.parsed("q", "must be at most 200 characters", |text| {
+            (text.chars().count() <= LONGEST_QUERY).then(|| text.to_owned())
+        });
         let page = Page::read(fields);
         Some(Self(pb::GetProductsRequest {
-            query: fields.text("q").unwrap_or_default(),
+            query: query.unwrap_or_default(),
             category: fields.text("category").unwrap_or_default(),
             min_price: min_price.map(Into::into),
             max_price: max_price.map(Into::into),
@@ -51,9 +58,9 @@ pub(crate) struct NewProduct {
 impl Read for NewProduct {
     fn read(fields: &mut Fields) -> Option<Self> {
         let name = fields.required("name", Fields::text);
+        let category = fields.required("category", Fields::text);
         let price = fields.required("price", Fields::money);
         let description = fields.text("description").unwrap_or_default();
-        let category = fields.text("category").unwrap_or_default();
         let image_url = fields.text("image_url").unwrap_or_default();
         let initial_stock = fields.integer("initial_stock");
         if initial_stock.is_some_and(|stock| !(0..=Quantity::MAX).contains(&stock)) {
@@ -61,7 +68,8 @@ impl Read for NewProduct {
             fields.note("initial_stock", format!("must be between 0 and {}", Quantity::MAX));
         }
         let price = Some(price?.into());
-        let product = pb::CreateProductRequest { name: name?, description, category, price, image_url };
+        let (name, category) = (name?, category?);
+        let product = pb::CreateProductRequest { name, description, category, price, image_url };
         Some(Self { product, initial_stock })
     }
 }

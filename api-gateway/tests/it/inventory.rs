@@ -18,11 +18,11 @@ async fn a_new_product_is_known_to_the_inventory() {
     assert_eq!(answer.header("location"), "/api/v1/products/1");
     assert_eq!(answer.header("etag"), "\"3\"");
 
-    let few = json!({"name": "Laptop", "price": {"amount": "1", "currency": "USD"}, "category": null});
+    let few = json!({"name": "Laptop", "price": {"amount": "1", "currency": "USD"}, "category": "computers", "image_url": null});
     assert_eq!(shop.json("POST", "/api/v1/products", few).await.status, 201);
     let made = shop.services.asked::<pb::CreateProductRequest>("create_product");
     assert_eq!(made[0].image_url, "https://img.example/1.png");
-    assert_eq!((made[1].price.clone(), made[1].category.as_str()), (usd(100), ""));
+    assert_eq!((made[1].price.clone(), made[1].image_url.as_str()), (usd(100), ""));
     let stock = |on_hand| inventory::SetStockRequest { product_id: 1, on_hand };
     assert_eq!(shop.services.asked::<inventory::SetStockRequest>("set_stock"), [stock(50), stock(0)]);
 }

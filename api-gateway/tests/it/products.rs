@@ -60,6 +60,7 @@ async fn a_query_is_understood_or_refused() {
         ("page_size=ten", "page_size"),
         ("colour=red", "colour"),
         ("q=a&q=b", "q"),
+        (&format!("q={}", "x".repeat(201)), "q"),
     ] {
         let answer = shop.get(&format!("/api/v1/products?{query}")).await;
         assert_eq!(answer.refused_fields("invalid_argument"), [field], "{query}");
@@ -120,6 +121,7 @@ async fn a_new_product_is_understood_or_refused() {
         (json!({"price": {"amount": "1"}}), "price.currency"),
         (json!({"price": {"amount": "1", "currency": "USD", "tax": "0"}}), "price.tax"),
         (json!({"name": 7}), "name"),
+        (json!({"category": null}), "category"),
         (json!({"id": 7}), "id"),
         (json!({"version": 7}), "version"),
     ] {
