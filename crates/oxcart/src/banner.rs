@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use api_gateway::AuthMode;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::addresses::Addresses;
@@ -34,10 +35,44 @@ impl fmt::Display for Banner<'_> {
         }
         writeln!(f, "\nTry:")?;
         writeln!(f, "  curl {url}/api/v1/products")?;
+        let bearer = match self.settings.gateway.auth_mode {
+            AuthMode::Dev => "",
+            AuthMode::Jwt => {
+                writeln!(f, "  TOKEN=$(oxcart token --user 1)  # with the settings of this shop")?;
+                " -H \"Authorization: Bearer $TOKEN\""
+            }
+        };
         writeln!(
             f,
-            "  curl -X POST {url}/api/v1/cart/items -H 'Content-Type: application/json' -d '{{\"product_id\": 1, \"quantity\": 2}}'"
+            "  curl -X POST {url}/api/v1/cart/items{bearer} -H 'Content-Type: application/json' -d '{{\"product_id\": 1, \"quantity\": 2}}'"
         )?;
-        writeln!(f, "  curl -X POST {url}/api/v1/checkout -H 'Idempotency-Key: my-first-order'")
+        writeln!(f, "  curl -X POST {url}/api/v1/checkout{bearer} -H 'Idempotency-Key: my-first-order'")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    fn banner(mode: &str) -> String {
+        let settings = Config::parse_from(["oxcart", "--auth-mode", mode]);
+        let http = ([127, 0, 0, 1], 8080).into();
+        let addresses = Addresses { http, grpc: [].into() };
+        let token = (mode == "dev").then(|| "abc".into());
+        Banner { settings: &settings, addresses: &addresses, token }.to_string()
+    }
+
+    #[test]
+    fn what_it_says_to_try_works_in_either_mode() {
+        assert!(!banner("dev").contains("Authorization"));
+        let jwt = banner("jwt");
+        let tries: Vec<&str> = jwt.lines().filter(|line| line.starts_with("  curl")).collect();
+        assert_eq!(tries.len(), 3);
+        for line in &tries[1..] {
+            assert!(line.contains(" -H \"Authorization: Bearer $TOKEN\""), "{line}");
+        }
+        assert!(jwt.contains("\n  TOKEN=$(oxcart token --user 1)  "), "{jwt}");
     }
 }
