@@ -9,5 +9,5 @@ static ALLOCATOR: platform::Allocator = platform::Allocator;
 
 fn main() -> ExitCode {
     let config: Config = platform::config::parse("CHECKOUT");
-    platform::run("checkout", &config.log.clone(), |shutdown| checkout_service::run(config, shutdown))
+    platform::run("checkout-service", &config.log.clone(), |shutdown| checkout_service::run(config, shutdown))
 }

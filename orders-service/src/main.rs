@@ -7,5 +7,5 @@ static ALLOCATOR: platform::Allocator = platform::Allocator;
 
 fn main() -> ExitCode {
     let config: orders_service::Config = platform::config::parse("ORDERS");
-    platform::run("orders", &config.log.clone(), |shutdown| orders_service::run(config, shutdown))
+    platform::run("orders-service", &config.log.clone(), |shutdown| orders_service::run(config, shutdown))
 }

@@ -7,5 +7,5 @@ static ALLOCATOR: platform::Allocator = platform::Allocator;
 
 fn main() -> ExitCode {
     let config: payment_service::Config = platform::config::parse("PAYMENT");
-    platform::run("payment", &config.log.clone(), |shutdown| payment_service::run(config, shutdown))
+    platform::run("payment-service", &config.log.clone(), |shutdown| payment_service::run(config, shutdown))
 }

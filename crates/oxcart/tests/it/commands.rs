@@ -7,6 +7,10 @@ use sqlx::{ConnectOptions as _, Connection as _};
 use testkit::TempDir;
 
 use crate::harness::{Shop, program};
+use crate::settings::PROGRAMS;
+
+/// Ports of any program.
+const ANY_PORT: [(&str, &str); 3] = [("HTTP_PORT", "0"), ("GRPC_PORT", "0"), ("GRPC_BASE_PORT", "0")];
 
 fn run(dir: &TempDir, arguments: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String, String) {
     let output = program("oxcart")
@@ -92,6 +96,22 @@ fn a_start_that_can_not_be_says_why_in_one_line() {
         assert!(err.contains(&wanted), "{variables:?}: {err}");
         assert_eq!((out.as_str(), err.lines().count()), ("", 1), "{variables:?}: {err}");
         assert!(!err.contains("hunter2"), "{err}");
+    }
+}
+
+#[test]
+fn whoever_can_not_start_says_its_own_name() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    for name in PROGRAMS {
+        let mut command = program(name);
+        // The gateway keeps no data; it has no way to tell its clients apart.
+        command.env("DATA_DIR", &file).env_remove("JWT_SECRET");
+        let output = command.envs(ANY_PORT).output().unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), err.lines().count()), (Some(1), 1), "{name}: {err}");
+        assert!(err.starts_with(&format!("{name}: ")), "{err}");
     }
 }
 

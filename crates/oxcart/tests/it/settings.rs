@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use crate::harness::program;
 
-const PROGRAMS: [&str; 8] = [
+/// All programs of the workspace.
+pub(crate) const PROGRAMS: [&str; 8] = [
     "oxcart",
     "api-gateway",
     "product-service",
