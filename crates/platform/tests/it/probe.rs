@@ -78,9 +78,16 @@ async fn reflection_lists_what_is_served_here() {
 }
 
 #[tokio::test]
-async fn reflection_explains_the_details_of_a_refusal() {
-    for detail in ["google.rpc.ErrorInfo", "google.rpc.BadRequest", "google.rpc.RetryInfo"] {
-        let answer = reflected(MessageRequest::FileContainingSymbol(detail.to_owned())).await;
-        assert!(matches!(answer, MessageResponse::FileDescriptorResponse(_)), "{detail}: {answer:?}");
+async fn reflection_explains_all_that_it_lists_and_the_details_of_a_refusal() {
+    for symbol in [
+        "grpc.health.v1.Health",
+        "grpc.reflection.v1.ServerReflection",
+        "grpc.reflection.v1alpha.ServerReflection",
+        "google.rpc.ErrorInfo",
+        "google.rpc.BadRequest",
+        "google.rpc.RetryInfo",
+    ] {
+        let answer = reflected(MessageRequest::FileContainingSymbol(symbol.to_owned())).await;
+        assert!(matches!(answer, MessageResponse::FileDescriptorResponse(_)), "{symbol}: {answer:?}");
     }
 }
