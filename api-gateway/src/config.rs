@@ -101,7 +101,7 @@ pub struct Settings {
     /// Proxies whose X-Forwarded-For is believed: addresses or networks such as 10.0.0.0/8, separated by commas
     #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',')]
     pub trusted_proxies: Vec<Network>,
-    /// Web sites whose scripts may call: origins such as `https://shop.example`, separated by commas
+    /// Web sites whose scripts may call: origins as browsers send them, scheme://host, separated by commas
     #[arg(long, env = "CORS_ORIGINS", value_delimiter = ',', value_parser = origin)]
     pub cors_origins: Vec<HeaderValue>,
     /// How long POST /api/v1/checkout waits for the end before it answers 202, in milliseconds, 0 to 20000
@@ -149,7 +149,7 @@ fn secret(text: &str) -> Result<SecretString, String> {
 
 /// Exactly what browsers send: scheme, host, and the port if it is not the scheme's.
 fn origin(text: &str) -> Result<HeaderValue, String> {
-    let wanted = || "wanted: an origin such as https://shop.example, no path".to_owned();
+    let wanted = || "it is no origin".to_owned();
     let text = text.trim();
     let (scheme, host) = text.split_once("://").ok_or_else(wanted)?;
     let plain = host.bytes().all(|b| b.is_ascii_graphic() && !b"/?#@*".contains(&b));

@@ -5,5 +5,7 @@ static ALLOCATOR: platform::Allocator = platform::Allocator;
 
 fn main() -> std::process::ExitCode {
     let config: inventory_service::Config = platform::config::parse("INVENTORY");
-    platform::run("inventory-service", &config.log.clone(), |shutdown| inventory_service::run(config, shutdown))
+    platform::run("inventory-service", &config.log.clone(), |shutdown| {
+        inventory_service::run(config, shutdown)
+    })
 }

@@ -74,7 +74,7 @@ fn print_token(settings: &Config, user: i64, role: Role) -> anyhow::Result<()> {
 fn token(settings: &Config, user: i64, role: Role) -> anyhow::Result<Token> {
     let secret = match &settings.gateway.jwt_secret {
         Some(secret) => secret.clone(),
-        None => secret::of(&settings.data_dir)?,
+        None => secret::existing(&settings.data_dir)?,
     };
     let gateway = &settings.gateway;
     let keys = Keys::new(&secret, gateway.jwt_issuer.clone(), gateway.jwt_audience.clone())?;

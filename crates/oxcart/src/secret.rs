@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use secrecy::SecretString;
@@ -16,7 +16,7 @@ use uuid::Uuid;
 pub(crate) fn of(data_dir: &Path) -> anyhow::Result<SecretString> {
     fs::create_dir_all(data_dir)
         .with_context(|| format!("can't make the data directory {}", data_dir.display()))?;
-    let path = data_dir.join("jwt-secret");
+    let path = file(data_dir);
     let mut options = fs::OpenOptions::new();
     match options.write(true).create_new(true).mode(0o600).open(&path) {
         Ok(mut file) => {
@@ -25,13 +25,25 @@ pub(crate) fn of(data_dir: &Path) -> anyhow::Result<SecretString> {
             file.write_all(secret.as_bytes()).with_context(|| format!("can't write {}", path.display()))?;
             Ok(secret.into())
         }
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            let secret =
-                fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))?;
-            Ok(secret.trim().to_owned().into())
-        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => existing(data_dir),
         Err(error) => Err(error).with_context(|| format!("can't write {}", path.display())),
     }
+}
+
+/// The secret that the shop of a data directory signs with.
+///
+/// # Errors
+/// No shop ever made one there.
+pub(crate) fn existing(data_dir: &Path) -> anyhow::Result<SecretString> {
+    let secret = fs::read_to_string(file(data_dir)).with_context(|| {
+        let data_dir = data_dir.display();
+        format!("no shop that makes its own secret was started on {data_dir} (DATA_DIR)")
+    })?;
+    Ok(secret.trim().to_owned().into())
+}
+
+fn file(data_dir: &Path) -> PathBuf {
+    data_dir.join("jwt-secret")
 }
 
 #[cfg(test)]
@@ -45,8 +57,10 @@ mod tests {
     fn is_made_once_and_kept() {
         let dir = TempDir::new().unwrap();
         let data = dir.path().join("data");
+        assert!(existing(&data).is_err() && !data.exists(), "who only reads makes nothing");
         let first = of(&data).unwrap();
         assert!(first.expose_secret().len() >= 32);
         assert_eq!(of(&data).unwrap().expose_secret(), first.expose_secret());
+        assert_eq!(existing(&data).unwrap().expose_secret(), first.expose_secret());
     }
 }

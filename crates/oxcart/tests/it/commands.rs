@@ -124,6 +124,11 @@ fn a_token_is_printed_and_an_audit_needs_a_shop() {
     assert_eq!((code, err.lines().count()), (Some(1), 1), "{err}");
     let (code, _, err) = run(&dir, &["demo"], &[]);
     assert_eq!((code, err.lines().count()), (Some(1), 1), "{err}");
+    let nowhere = dir.path().join("nowhere");
+    let elsewhere = [("DATA_DIR", nowhere.to_str().unwrap()), ("JWT_SECRET", "")];
+    let (code, out, err) = run(&dir, &["token", "--user", "7"], &elsewhere);
+    assert_eq!((code, out.as_str(), err.lines().count()), (Some(1), "", 1), "{err}");
+    assert!(!nowhere.exists(), "a token for no shop makes nothing");
     let (code, _, _) = run(&dir, &["token", "--user", "0"], &[]);
     assert_eq!(code, Some(2));
 }
