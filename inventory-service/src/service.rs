@@ -74,8 +74,5 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let listener = config.listen.bind().await?;
     let path = config.data.file("inventory")?;
     let service = open(&path, World::real()).await.context("can't open the stock")?;
-    let mut tasks = Tasks::new(shutdown.clone());
-    tasks.spawn("grpc", service.grpc().serve(listener, shutdown.clone()));
-    tasks.spawn("workers", async move { service.work(shutdown).await });
-    tasks.join().await
+    platform::serve(service.grpc(), listener, |stop| service.work(stop), shutdown).await
 }

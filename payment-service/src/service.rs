@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use futures::FutureExt as _;
-use platform::tasks::Tasks;
 use platform::{World, grpc, health};
 use proto::payment::payment_service_server::PaymentServiceServer;
 use tokio_util::sync::CancellationToken;
@@ -77,9 +76,5 @@ impl Service {
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let listener = config.listen.bind().await?;
     let service = open(&Files::try_from(&config.data)?, &config.settings, World::real()).await?;
-
-    let mut tasks = Tasks::new(shutdown.clone());
-    tasks.spawn("grpc", service.grpc().serve(listener, shutdown.clone()));
-    tasks.spawn("workers", async move { service.work(shutdown).await });
-    tasks.join().await
+    platform::serve(service.grpc(), listener, |stop| service.work(stop), shutdown).await
 }
