@@ -67,6 +67,12 @@ pub enum Error {
     Signing(#[source] jsonwebtoken::errors::Error),
 }
 
+/// A secret that nobody can guess, for who was given none.
+pub fn random_secret() -> SecretString {
+    let bytes: [u8; MIN_SECRET] = rand::random();
+    SecretString::from(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+}
+
 /// What tokens are made and checked with.
 pub struct Keys {
     encoding: EncodingKey,

@@ -9,12 +9,11 @@ use anyhow::{Context as _, bail};
 use axum::Router;
 use http::HeaderValue;
 use platform::World;
-use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use types::UserId;
 
-use crate::auth::{Identity, Keys, MIN_SECRET, Role};
+use crate::auth::{Identity, Keys, MIN_SECRET, Role, random_secret};
 use crate::client_address::Network;
 use crate::config::{AuthMode, Config, Settings, Timeouts};
 use crate::limits::Limits;
@@ -92,7 +91,7 @@ impl Auth {
                  (AUTH_MODE=dev does without, on this machine only)"
             ),
             (AuthMode::Dev, secret) => {
-                let secret = secret.clone().unwrap_or_else(a_secret_of_this_process);
+                let secret = secret.clone().unwrap_or_else(random_secret);
                 let user_id = UserId::try_from(1)?;
                 (secret, Some(Identity { user_id, role: Role::Admin }))
             }
@@ -100,11 +99,6 @@ impl Auth {
         let keys = Keys::new(&secret, settings.jwt_issuer.clone(), settings.jwt_audience.clone())?;
         Ok(Self { mode: settings.auth_mode, keys, nobody })
     }
-}
-
-fn a_secret_of_this_process() -> SecretString {
-    let bytes: [u8; MIN_SECRET] = rand::random();
-    SecretString::from(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
 }
 
 impl Gateway {

@@ -11,7 +11,6 @@ use platform::World;
 use tokio_util::sync::CancellationToken;
 use types::UserId;
 
-use crate::addresses::Addresses;
 use crate::audit;
 use crate::banner::Banner;
 use crate::config::{Command, Config, Program};
@@ -108,9 +107,4 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error).context("can't print"),
         _ => Ok(()),
     }
-}
-
-/// The addresses of the shop that runs on the data directory.
-pub(crate) fn running_shop(settings: &Config) -> anyhow::Result<Addresses> {
-    Addresses::read(&settings.data_dir)
 }

@@ -9,7 +9,8 @@ use platform::World;
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
-use crate::cli::{print, running_shop};
+use crate::addresses::Addresses;
+use crate::cli::print;
 use crate::config::Config;
 
 /// How long one request may take.
@@ -28,7 +29,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 pub(crate) async fn run(settings: Config, url: Option<String>) -> anyhow::Result<()> {
     let url = match url {
         Some(url) => url.trim_end_matches('/').to_owned(),
-        None => running_shop(&settings)?.url(),
+        None => Addresses::read(&settings.data_dir)?.url(),
     };
     let world = World::real();
     let mut demo = Demo { url, client: Client::builder().timeout(TIMEOUT).build()?, token: None, world };

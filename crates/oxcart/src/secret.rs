@@ -6,8 +6,8 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use secrecy::SecretString;
-use uuid::Uuid;
+use api_gateway::auth::random_secret;
+use secrecy::{ExposeSecret as _, SecretString};
 
 /// The secret of a data directory, made if there is none yet. Only the owner may read its file.
 ///
@@ -20,10 +20,10 @@ pub(crate) fn of(data_dir: &Path) -> anyhow::Result<SecretString> {
     let mut options = fs::OpenOptions::new();
     match options.write(true).create_new(true).mode(0o600).open(&path) {
         Ok(mut file) => {
-            // 244 random bits.
-            let secret = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
-            file.write_all(secret.as_bytes()).with_context(|| format!("can't write {}", path.display()))?;
-            Ok(secret.into())
+            let secret = random_secret();
+            file.write_all(secret.expose_secret().as_bytes())
+                .with_context(|| format!("can't write {}", path.display()))?;
+            Ok(secret)
         }
         Err(error) if error.kind() == ErrorKind::AlreadyExists => existing(data_dir),
         Err(error) => Err(error).with_context(|| format!("can't write {}", path.display())),
@@ -48,7 +48,6 @@ fn file(data_dir: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use secrecy::ExposeSecret as _;
     use testkit::TempDir;
 
     use super::*;

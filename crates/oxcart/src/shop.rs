@@ -1,6 +1,5 @@
 //! The composition: all seven programs in one process, each opened by its own crate.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -83,7 +82,7 @@ pub async fn open(settings: &Config, listeners: &Listeners, world: World) -> any
     // First the one store that the programs share: it tells at once whether another process is here.
     let log = Log::open(&settings.events(), Sharing::Exclusive, world.clone())
         .await
-        .with_context(|| in_use(&settings.data_dir))?;
+        .with_context(|| format!("can't open the data directory {}", settings.data_dir.display()))?;
     let log = Arc::new(log);
     let events: Arc<dyn EventLog> = log.clone();
 
@@ -162,8 +161,4 @@ impl Shop {
         log.close().await;
         outcome
     }
-}
-
-fn in_use(data_dir: &Path) -> String {
-    format!("can't open the data directory {}", data_dir.display())
 }
