@@ -83,31 +83,80 @@ pub struct Data {
     /// Directory of the embedded stores; made if absent
     #[arg(long, env = "DATA_DIR", default_value = "./data")]
     pub data_dir: PathBuf,
-    /// Database, as sqlite://PATH; unset: a file of its own in the data directory
+    /// Database, as postgres://USER:PASSWORD@HOST:PORT/NAME or sqlite://PATH; unset: a file of its own in the
+    /// data directory
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<String>,
 }
 
+/// Where a store is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Location {
+    /// A SQLite file.
+    File(PathBuf),
+    /// A PostgreSQL server.
+    Postgres(Server),
+}
+
+/// How to reach an engine, and the setting that says so.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Server {
+    /// A URL or a list of addresses, which may hold a password: not to be shown.
+    pub url: String,
+    /// The variable that it was taken from, to be named in whatever is said of it.
+    pub variable: String,
+}
+
+impl Server {
+    /// That the URL can't be used; `cause` must not repeat it.
+    pub fn unusable(&self, cause: impl Into<String>, wanted: &str) -> Error {
+        Error::Unusable {
+            setting: self.variable.clone(),
+            value: error::MASK.to_owned(),
+            cause: Some(cause.into()),
+            wanted: Some(wanted.to_owned()),
+        }
+    }
+}
+
+/// Without the URL.
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("variable", &self.variable).finish_non_exhaustive()
+    }
+}
+
 impl Data {
-    /// The SQLite file of `service`: the path in `DATABASE_URL`, else `<service>.db` in the data directory.
-    pub fn file(&self, service: &str) -> Result<PathBuf, Error> {
+    /// Where `service` keeps what it knows: where `DATABASE_URL` says, else in `<service>.db` in the data
+    /// directory.
+    ///
+    /// # Errors
+    /// A URL that names neither a PostgreSQL server nor a SQLite file.
+    pub fn store(&self, service: &str) -> Result<Location, Error> {
         let Some(url) = &self.database_url else {
-            return Ok(self.data_dir.join(format!("{service}.db")));
+            return Ok(Location::File(self.data_dir.join(format!("{service}.db"))));
         };
+        let server = Server { url: url.clone(), variable: "DATABASE_URL".to_owned() };
         let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
         let cause = match scheme {
+            "postgres" | "postgresql" => return Ok(Location::Postgres(server)),
             "sqlite" if rest.is_empty() => "it names no file".to_owned(),
             "sqlite" if rest.contains('?') => "options after the path are not understood".to_owned(),
-            "sqlite" => return Ok(PathBuf::from(rest)),
+            "sqlite" => return Ok(Location::File(PathBuf::from(rest))),
             "" => "it has no scheme".to_owned(),
             other => format!("scheme {other}:// is not supported"),
         };
-        Err(Error::Unusable {
-            setting: "DATABASE_URL".to_owned(),
-            value: error::MASK.to_owned(),
-            cause: Some(cause),
-            wanted: Some("sqlite://PATH".to_owned()),
-        })
+        Err(server.unusable(cause, "postgres://USER:PASSWORD@HOST:PORT/NAME or sqlite://PATH"))
+    }
+
+    /// As [`Data::store`], for a service that has no other store than a file yet.
+    pub fn file(&self, service: &str) -> Result<PathBuf, Error> {
+        match self.store(service)? {
+            Location::File(path) => Ok(path),
+            Location::Postgres(server) => {
+                Err(server.unusable("PostgreSQL is not supported here", "sqlite://PATH"))
+            }
+        }
     }
 }
 
@@ -129,22 +178,29 @@ mod tests {
 
     #[test]
     fn a_store_is_a_file_in_the_data_directory_or_what_the_url_names() {
-        assert_eq!(data(None).file("cart").unwrap(), PathBuf::from("./data/cart.db"));
-        assert_eq!(data(Some("sqlite://x/y.db")).file("cart").unwrap(), PathBuf::from("x/y.db"));
-        assert_eq!(data(Some("sqlite:///var/y.db")).file("cart").unwrap(), PathBuf::from("/var/y.db"));
+        let file = |path: &str| Location::File(path.into());
+        assert_eq!(data(None).store("cart").unwrap(), file("./data/cart.db"));
+        assert_eq!(data(Some("sqlite://x/y.db")).store("cart").unwrap(), file("x/y.db"));
+        assert_eq!(data(Some("sqlite:///var/y.db")).store("cart").unwrap(), file("/var/y.db"));
+        for url in ["postgres://u:secret@h/db", "postgresql://h/db"] {
+            let server = Server { url: url.to_owned(), variable: "DATABASE_URL".to_owned() };
+            assert!(!format!("{server:?}").contains("secret"));
+            assert_eq!(data(Some(url)).store("cart").unwrap(), Location::Postgres(server));
+        }
     }
 
     #[test]
     fn any_other_url_is_refused_without_showing_it() {
         let cases = [
-            ("postgres://u:secret@h/db", "scheme postgres:// is not supported"),
+            ("mysql://u:secret@h/db", "scheme mysql:// is not supported"),
             ("sqlite://", "it names no file"),
             ("sqlite://x.db?mode=ro", "options after the path are not understood"),
             ("secret", "it has no scheme"),
         ];
         for (url, cause) in cases {
-            let error = data(Some(url)).file("cart").unwrap_err().to_string();
-            assert_eq!(error, format!("DATABASE_URL=*** can't be used: {cause}; wanted: sqlite://PATH"));
+            let error = data(Some(url)).store("cart").unwrap_err().to_string();
+            let wanted = "postgres://USER:PASSWORD@HOST:PORT/NAME or sqlite://PATH";
+            assert_eq!(error, format!("DATABASE_URL=*** can't be used: {cause}; wanted: {wanted}"));
             assert!(!format!("{:?}", data(Some(url))).contains("secret"));
         }
     }

@@ -16,8 +16,10 @@ use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse, health_server};
 
 use crate::clock::Clock;
 
-/// From one probe to the next.
+/// From one probe to the next while all is well,
 const PROBE_EVERY: Duration = Duration::from_secs(5);
+/// and while it is not.
+const PROBE_AGAIN: Duration = Duration::from_secs(1);
 /// A probe that takes longer has failed.
 const PROBE_WITHIN: Duration = Duration::from_secs(2);
 /// So many failed probes in a row mean not serving: one may be chance.
@@ -66,15 +68,17 @@ impl Health {
     }
 }
 
-/// A worker: calls `probe` every 5 s until the shutdown and tells `health` what it finds. Two probes in a row that
-/// say no, or nothing within 2 s, mean not serving; one that says yes means serving.
+/// A worker: calls `probe` every 5 s, every second while it fails, until the shutdown and tells `health` what it
+/// finds. Two probes in a row that say no, or nothing within 2 s, mean not serving, at the start one does; one that
+/// says yes means serving.
 pub async fn follow(
     health: Health,
     clock: Arc<dyn Clock>,
     probe: impl Fn() -> BoxFuture<'static, bool> + Send + 'static,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let mut misses = 0;
+    // What has never been seen to work gets no benefit of the doubt.
+    let mut misses = MISSES - 1;
     loop {
         let probed = probe();
         let found = tokio::select! {
@@ -91,7 +95,7 @@ pub async fn follow(
             health.set(false);
         }
         tokio::select! {
-            () = clock.sleep(PROBE_EVERY) => {}
+            () = clock.sleep(if found { PROBE_EVERY } else { PROBE_AGAIN }) => {}
             () = shutdown.cancelled() => return Ok(()),
         }
     }
@@ -162,23 +166,39 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn two_misses_mean_not_serving_and_one_hit_serving() {
         let health = Health::new();
-        let up = Arc::new(AtomicBool::new(false));
+        let up = Arc::new(AtomicBool::new(true));
         let shutdown = CancellationToken::new();
         let seen = up.clone();
         let probe = move || std::future::ready(seen.load(Ordering::Relaxed)).boxed();
         let worker = follow(health.clone(), Arc::new(SystemClock), probe, shutdown.clone());
         let script = async {
             sleep(MOMENT).await;
-            assert!(health.is_serving(), "one miss may be chance");
+            up.store(false, Ordering::Relaxed);
             sleep(PROBE_EVERY).await;
+            assert!(health.is_serving(), "one miss may be chance");
+            sleep(PROBE_AGAIN).await;
             assert!(!health.is_serving());
             up.store(true, Ordering::Relaxed);
-            sleep(PROBE_EVERY).await;
+            sleep(PROBE_AGAIN).await;
             assert!(health.is_serving());
             shutdown.cancel();
         };
         let (ended, ()) = tokio::join!(worker, script);
         ended.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_starts_without_what_it_needs_is_not_serving_at_once() {
+        let health = Health::new();
+        let shutdown = CancellationToken::new();
+        let probe = || std::future::ready(false).boxed();
+        let worker = follow(health.clone(), Arc::new(SystemClock), probe, shutdown.clone());
+        let script = async {
+            sleep(MOMENT).await;
+            assert!(!health.is_serving());
+            shutdown.cancel();
+        };
+        tokio::join!(worker, script).0.unwrap();
     }
 
     #[tokio::test(start_paused = true)]
@@ -188,7 +208,7 @@ mod tests {
         let probe = || std::future::pending().boxed();
         let worker = follow(health.clone(), Arc::new(SystemClock), probe, shutdown.clone());
         let script = async {
-            sleep(PROBE_WITHIN + PROBE_EVERY + PROBE_WITHIN + MOMENT).await;
+            sleep(PROBE_WITHIN + MOMENT).await;
             assert!(!health.is_serving());
             shutdown.cancel();
         };

@@ -1,8 +1,11 @@
-//! What tests need: a clock and ids that they decide, a way to wait without sleeping. Knows no service.
+//! What tests need: a clock and ids that they decide, a way to wait without sleeping, the engines to test on.
+//! Knows no service.
 
+pub mod engines;
 mod eventually;
 mod world;
 
+pub use engines::Engine;
 pub use eventually::{Answer, eventually};
 pub use tempfile::TempDir;
 pub use world::{CountingIds, ManualClock, world};

@@ -1,0 +1,1 @@
+//! A link to Redis that may go away at any moment.
