@@ -12,6 +12,7 @@ mod consume;
 mod event;
 mod log;
 mod outbox;
+pub mod postgres;
 pub mod sqlite;
 
 pub use consume::{HandleError, Handler, consume};

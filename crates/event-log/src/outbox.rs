@@ -25,7 +25,9 @@ const BACKOFF: Backoff = Backoff { base: Duration::from_millis(100), cap: Durati
 #[async_trait]
 pub trait Outbox: Send + Sync {
     /// The first rows that are not marked as published, in the order in which they were written: found by
-    /// the absence of the mark, never by a position, which would skip a row that is committed late.
+    /// the absence of the mark, never by a position, which would skip a row that is committed late. Where
+    /// instances share the store, rows that another one is carrying, and later ones of their keys, are left
+    /// to it.
     ///
     /// # Errors
     /// Any [`sql::Error`].
@@ -74,8 +76,7 @@ pub async fn relay(
     let mut failures = 0;
     while !shutdown.is_cancelled() {
         match carry(outbox.as_ref(), log.as_ref()).await {
-            Ok(BATCH) => failures = 0,
-            Ok(_) => {
+            Ok(0) => {
                 failures = 0;
                 tokio::select! {
                     () = shutdown.cancelled() => {}
@@ -83,6 +84,8 @@ pub async fn relay(
                     () = clock.sleep(POLL) => {}
                 }
             }
+            // There may be more: what was written meanwhile, or was left to us because we had its key.
+            Ok(_) => failures = 0,
             Err(error) => {
                 tracing::warn!(error = format!("{error:#}"), "events not published");
                 // Not cut short by `wake`: a busy service would make a hot loop of a log that is down.

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use sqlx::error::ErrorKind;
+use sqlx::error::{DatabaseError, ErrorKind};
+use sqlx::postgres::PgDatabaseError;
 use sqlx::sqlite::SqliteError;
 
 /// What lies beneath an [`Error`]; for logs, not for decisions.
@@ -43,6 +44,12 @@ impl Error {
         Self::Defect(Arc::from(cause.into()))
     }
 
+    /// For a statement that changes something and commits by itself: if the connection broke under it, it may
+    /// have been done.
+    pub fn of_autocommit(error: sqlx::Error) -> Self {
+        if is_broken_connection(&error) { Self::unknown(error) } else { error.into() }
+    }
+
     /// Whether a unique index or a primary key refused the change: someone else was first.
     pub fn is_unique_violation(&self) -> bool {
         match self {
@@ -53,8 +60,8 @@ impl Error {
 }
 
 impl From<sqlx::Error> for Error {
-    /// For a statement inside of a write job, or a read: whatever it did is undone when the job fails, so
-    /// [`Error::Unknown`] never comes from here.
+    /// For a statement inside of a transaction, or a read: whatever it did is undone when the transaction fails,
+    /// so [`Error::Unknown`] never comes from here.
     fn from(error: sqlx::Error) -> Self {
         use sqlx::Error as E;
         match &error {
@@ -62,12 +69,17 @@ impl From<sqlx::Error> for Error {
                 ErrorKind::UniqueViolation | ErrorKind::ForeignKeyViolation | ErrorKind::CheckViolation => {
                     Self::Conflict(Arc::new(error))
                 }
-                _ if sqlite_code(&error).is_some_and(is_circumstance) => Self::unavailable(error),
+                _ if is_circumstance(database.as_ref()) => Self::unavailable(error),
                 _ => Self::defect(error),
             },
-            E::Io(_) | E::Tls(_) | E::PoolTimedOut | E::PoolClosed | E::WorkerCrashed | E::BeginFailed => {
-                Self::unavailable(error)
-            }
+            // A server that dies in the middle of a message leaves one that can't be read.
+            E::Io(_)
+            | E::Protocol(_)
+            | E::Tls(_)
+            | E::PoolTimedOut
+            | E::PoolClosed
+            | E::WorkerCrashed
+            | E::BeginFailed => Self::unavailable(error),
             _ => Self::defect(error),
         }
     }
@@ -82,6 +94,28 @@ pub(crate) fn of_commit(error: sqlx::Error) -> Error {
     }
 }
 
+/// For a COMMIT of PostgreSQL. Where the server answers, it has undone the transaction.
+pub(crate) fn of_postgres_commit(error: sqlx::Error) -> Error {
+    match &error {
+        sqlx::Error::Database(database) if !is_shutdown(database.as_ref()) => error.into(),
+        _ => Error::unknown(error),
+    }
+}
+
+fn is_broken_connection(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Database(database) => is_shutdown(database.as_ref()),
+        _ => false,
+    }
+}
+
+/// Whether the server says that it goes away, in the middle of whatever it was doing.
+fn is_shutdown(error: &dyn DatabaseError) -> bool {
+    let code = error.try_downcast_ref::<PgDatabaseError>().map(PgDatabaseError::code);
+    code.is_some_and(|code| matches!(code, "57P01" | "57P02" | "57P05"))
+}
+
 /// Whether another connection stood in the way.
 pub(crate) fn is_busy(error: &sqlx::Error) -> bool {
     matches!(sqlite_code(error), Some(code::BUSY | code::LOCKED))
@@ -89,13 +123,31 @@ pub(crate) fn is_busy(error: &sqlx::Error) -> bool {
 
 /// The primary result code of SQLite, without the extension in the higher bits.
 fn sqlite_code(error: &sqlx::Error) -> Option<u32> {
-    let sqlite = error.as_database_error()?.try_downcast_ref::<SqliteError>()?;
-    let extended: u32 = sqlx::error::DatabaseError::code(sqlite)?.parse().ok()?;
+    primary_code(error.as_database_error()?)
+}
+
+fn primary_code(error: &dyn DatabaseError) -> Option<u32> {
+    let extended: u32 = DatabaseError::code(error.try_downcast_ref::<SqliteError>()?)?.parse().ok()?;
     Some(extended & 0xff)
 }
 
 /// Whether the circumstances are to blame, not the statement.
-fn is_circumstance(code: u32) -> bool {
+fn is_circumstance(error: &dyn DatabaseError) -> bool {
+    match error.try_downcast_ref::<PgDatabaseError>() {
+        Some(postgres) => is_postgres_circumstance(postgres.code()),
+        None => primary_code(error).is_some_and(is_sqlite_circumstance),
+    }
+}
+
+/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>: connection, invalid transaction state after
+/// a failover to a standby, rollback (deadlock), resources, operator (a statement that took too long, a
+/// shutdown), system; and a lock that was not to be had in time.
+fn is_postgres_circumstance(code: &str) -> bool {
+    ["08", "40", "53", "57", "58"].iter().any(|class| code.starts_with(class))
+        || matches!(code, "25006" | "25P03" | "55P03")
+}
+
+fn is_sqlite_circumstance(code: u32) -> bool {
     matches!(
         code,
         code::BUSY

@@ -1,0 +1,3 @@
+//! What a service whose store is a PostgreSQL database needs for its events.
+
+pub mod outbox;

@@ -1,0 +1,202 @@
+//! PostgreSQL databases: a pool, a schema for each service, and transactions whose outcome is known or said to
+//! be unknown.
+//!
+//! A server that can't be reached is no reason not to start: until it is there every call is answered with
+//! [`Error::Unavailable`]. Every wait has an end, so that a caller learns of an outage within two seconds.
+
+mod open;
+mod scratch;
+
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::time::Duration;
+
+use platform::config::Server;
+use sqlx::migrate::Migrator;
+use sqlx::pool::PoolConnection;
+use sqlx::{PgConnection, PgPool, Postgres};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::{Error, error};
+pub use open::OpenError;
+#[doc(hidden)]
+pub use scratch::Scratch;
+
+/// How long a call may take as a whole before its caller is told that nobody knows. Longer than any statement
+/// may run ([`open::STATEMENT_WITHIN`]): only a server that is silent is cut off here.
+const CALL_WITHIN: Duration = Duration::from_millis(1800);
+
+/// An open database, or one that will be once its server is there. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Database {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    pool: PgPool,
+    schema: &'static str,
+    /// Whether the schema is up to date.
+    prepared: watch::Sender<bool>,
+    closing: CancellationToken,
+    /// Owns the task that waits for the server.
+    tasks: TaskTracker,
+}
+
+impl Database {
+    /// Opens a service's schema of a database and brings it up to date, made if it is not there. All missing
+    /// migrations are applied in one transaction under a lock, so that several instances may start at once.
+    ///
+    /// Where the server can't be reached this is tried again, with growing pauses, until it works; a line of
+    /// the log names the variable that says where the server should be.
+    ///
+    /// # Errors
+    /// What trying again would not mend, see [`OpenError`].
+    pub async fn open(
+        server: &Server,
+        schema: &'static str,
+        migrations: &'static Migrator,
+    ) -> Result<Self, OpenError> {
+        let database = Self::new(open::pool(server, schema, open::Access::ReadWrite)?, schema);
+        let opening = open::Opening { server: server.clone(), schema, migrations };
+        match opening.prepare(&database.inner.pool).await {
+            Ok(()) => {
+                database.inner.prepared.send_replace(true);
+            }
+            Err(error) if error.may_pass() => {
+                opening.report(&error);
+                let (pool, prepared) = (database.inner.pool.clone(), database.inner.prepared.clone());
+                let closing = database.inner.closing.clone();
+                database.inner.tasks.spawn(opening.keep_trying(pool, prepared, closing));
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(database)
+    }
+
+    /// Opens a schema that exists for reading only, whether or not a shop is running on it: applies no migration.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; a server that can't be reached is one here.
+    pub async fn open_read_only(server: &Server, schema: &'static str) -> Result<Self, OpenError> {
+        let database = Self::new(open::pool(server, schema, open::Access::ReadOnly)?, schema);
+        open::probe(&database.inner.pool, server, schema).await?;
+        database.inner.prepared.send_replace(true);
+        Ok(database)
+    }
+
+    fn new(pool: PgPool, schema: &'static str) -> Self {
+        let (prepared, _) = watch::channel(false);
+        let (closing, tasks) = (CancellationToken::new(), TaskTracker::new());
+        Self { inner: Arc::new(Inner { pool, schema, prepared, closing, tasks }) }
+    }
+
+    /// Carries out one call of a store, which answers in the end: a server that went silent in the middle of it
+    /// leaves the outcome [`Error::Unknown`].
+    ///
+    /// # Errors
+    /// Those of `call`, or any [`Error`], as an `E`.
+    pub async fn within<T, E>(&self, call: impl Future<Output = Result<T, E>>) -> Result<T, E>
+    where
+        E: From<Error>,
+    {
+        let late = || Error::unknown(format!("no answer from the database within {CALL_WITHIN:?}"));
+        timeout(CALL_WITHIN, call).await.unwrap_or_else(|_| Err(late().into()))
+    }
+
+    /// A connection, for statements that commit by themselves. The errors of one that changes something are
+    /// to be made by [`Error::of_autocommit`]: a connection that breaks under it hides whether it was done.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when none can be had in time.
+    pub async fn connection(&self) -> Result<PoolConnection<Postgres>, Error> {
+        if !*self.inner.prepared.borrow() {
+            return Err(Error::unavailable("the database has not been reached yet"));
+        }
+        Ok(self.inner.pool.acquire().await?)
+    }
+
+    /// Begins a transaction (READ COMMITTED). Dropped without [`Transaction::commit`] it is undone.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when no connection can be had in time.
+    pub async fn begin(&self) -> Result<Transaction, Error> {
+        if !*self.inner.prepared.borrow() {
+            return Err(Error::unavailable("the database has not been reached yet"));
+        }
+        Ok(Transaction(self.inner.pool.begin().await?))
+    }
+
+    /// Begins a transaction that sees everything as of one moment and changes nothing, however long it takes:
+    /// for audits.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when no connection can be had in time.
+    pub async fn moment(&self) -> Result<Transaction, Error> {
+        let mut transaction = self.begin().await?;
+        for statement in
+            ["SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY", "SET LOCAL statement_timeout = 0"]
+        {
+            sqlx::query(statement).execute(&mut *transaction).await?;
+        }
+        Ok(transaction)
+    }
+
+    /// Whether the schema is up to date and the server answers at this moment.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when not.
+    pub async fn ping(&self) -> Result<(), Error> {
+        let answer = async {
+            sqlx::query("SELECT 1").execute(&mut *self.connection().await?).await?;
+            Ok(())
+        };
+        self.within(answer).await
+    }
+
+    /// The service's schema.
+    pub fn schema(&self) -> &'static str {
+        self.inner.schema
+    }
+
+    /// Waits for the connections in use, then closes all. Later calls are answered with [`Error::Unavailable`].
+    pub async fn close(&self) {
+        self.inner.closing.cancel();
+        self.inner.tasks.close();
+        self.inner.tasks.wait().await;
+        // A server that is silent must not keep us: what it did not answer it will not answer now.
+        let _ = timeout(CALL_WITHIN, self.inner.pool.close()).await;
+    }
+}
+
+/// A transaction under way: a connection for its statements.
+#[derive(Debug)]
+pub struct Transaction(sqlx::Transaction<'static, Postgres>);
+
+impl Transaction {
+    /// Makes its changes durable.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] for a constraint that is checked at the end, [`Error::Unavailable`] when the server
+    /// undid it, [`Error::Unknown`] when the connection broke.
+    pub async fn commit(self) -> Result<(), Error> {
+        self.0.commit().await.map_err(error::of_postgres_commit)
+    }
+}
+
+impl Deref for Transaction {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.0
+    }
+}
+
+impl DerefMut for Transaction {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.0
+    }
+}
