@@ -1,10 +1,11 @@
 //! Opening the service, and what runs while it serves.
 
-use std::path::Path;
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use event_log::EventLog;
 use futures::FutureExt as _;
+use platform::config::Location;
 use platform::tasks::Tasks;
 use platform::transport::Transport;
 use platform::{World, grpc, health};
@@ -16,7 +17,7 @@ use crate::config::Config;
 use crate::initiate::Initiator;
 use crate::saga::Executor;
 use crate::saga::steps::Participants;
-use crate::store::{Sqlite, Store};
+use crate::store::{self, Store};
 use crate::watch::Watchers;
 
 /// The services that a checkout needs.
@@ -44,12 +45,12 @@ pub struct Service {
 /// # Errors
 /// What hinders the store from being opened.
 pub async fn open(
-    file: &Path,
+    location: &Location,
     peers: Peers,
     log: Arc<dyn EventLog>,
     world: World,
 ) -> anyhow::Result<Service> {
-    let store: Arc<dyn Store> = Arc::new(Sqlite::open(file, world.clock.clone()).await?);
+    let store = store::open(location, &world).await.context("can't open the checkouts")?;
     Ok(Service::new(store, peers, log, world))
 }
 
@@ -98,7 +99,9 @@ impl Service {
             async move { store.ping().await.is_ok() && log.ping().await.is_ok() }.boxed()
         };
         tasks.spawn("checkout health", health::follow(self.server.health(), clock.clone(), probe, shutdown));
-        tasks.join().await
+        let outcome = tasks.join().await;
+        self.store.close().await;
+        outcome
     }
 }
 
@@ -116,6 +119,6 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     };
     let events = config.data.data_dir.join("events.db");
     let log = event_log::sqlite::Log::open(&events, sql::sqlite::Sharing::Shared, world.clone()).await?;
-    let service = open(&config.data.file("checkout")?, peers, Arc::new(log), world).await?;
+    let service = open(&config.data.store("checkout")?, peers, Arc::new(log), world).await?;
     platform::serve(service.grpc(), listener, |stop| service.work(stop), shutdown).await
 }
