@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::client::{Client, unavailable};
 use super::holdings::{Place, Record, Unreadable, Verdict};
-use super::membership::{Answer, Callbacks, Membership};
+use super::membership::{Callbacks, Membership};
 use super::reach::{Ear, is_outage};
 use super::record;
 
@@ -33,6 +33,9 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// From one attempt at making topics to the next.
 const AGAIN: Duration = Duration::from_secs(1);
+
+/// What the brokers say to a commit.
+pub(super) type Answer = Result<(), RDKafkaErrorCode>;
 
 /// A commit that the brokers are to note.
 pub(super) struct Commit {
@@ -60,7 +63,8 @@ impl Member {
         }
         match self.join() {
             Ok(consumer) => {
-                self.consume(&consumer, gone).await;
+                let consumer = Arc::new(consumer);
+                self.consume(&consumer, &gone).await;
                 // Leaves the group, which may take a while.
                 let _ = self.client.blocking(move || drop(consumer)).await;
             }
@@ -101,14 +105,17 @@ impl Member {
         Ok(consumer)
     }
 
-    async fn consume(&mut self, consumer: &Consumer, gone: CancellationToken) {
+    async fn consume(&mut self, consumer: &Arc<Consumer>, gone: &CancellationToken) {
         let mut stream = consumer.stream();
         let mut is_paused = false;
         loop {
             tokio::select! {
                 biased;
                 () = gone.cancelled() => return,
-                Some(commit) = self.commits.recv() => self.commit(consumer, commit),
+                Some(commit) = self.commits.recv() => tokio::select! {
+                    () = gone.cancelled() => return,
+                    () = self.commit(consumer, commit) => {}
+                },
                 received = stream.next() => {
                     let mut received: Vec<_> = received.into_iter().collect();
                     while let Some(Some(more)) = stream.next().now_or_never() {
@@ -152,32 +159,36 @@ impl Member {
         }
     }
 
-    /// Sends a commit to the brokers. Partitions come and go while the stream is polled, which is not now: a
-    /// commit of a partition that is ours is on its way before it is another's.
-    fn commit(&self, consumer: &Consumer, Commit { place, answer }: Commit) {
-        let refused = match self.membership.judge(&place) {
-            Verdict::Note if consumer.assignment_lost() => Some(Err(RDKafkaErrorCode::AssignmentLost)),
-            Verdict::Note => note(consumer, &place).err().map(Err),
-            Verdict::Noted => {
-                self.membership.done(&place);
-                Some(Ok(()))
+    /// Has the brokers note a commit. Partitions come and go while the stream is polled, which is not now: what is
+    /// ours stays ours until the commit is noted.
+    async fn commit(&self, consumer: &Arc<Consumer>, Commit { place, answer }: Commit) {
+        let answered = match self.membership.judge(&place) {
+            Verdict::Note => {
+                let (consumer, place) = (Arc::clone(consumer), place.clone());
+                let noted = self.client.blocking(move || note(&consumer, &place)).await;
+                noted.unwrap_or(Err(RDKafkaErrorCode::Fail))
             }
-            Verdict::Lost => Some(Err(RDKafkaErrorCode::AssignmentLost)),
+            Verdict::Noted => Ok(()),
+            Verdict::Lost => Err(RDKafkaErrorCode::AssignmentLost),
         };
-        match refused {
-            None => self.membership.commits(place, answer),
-            // Who has stopped waiting needs no answer.
-            Some(refused) => drop(answer.send(refused)),
+        if answered.is_ok() {
+            self.membership.done(&place);
         }
+        // Who has stopped waiting needs no answer.
+        let _ = answer.send(answered);
     }
 }
 
+/// Waits for the brokers: the library tells of a commit that is not waited for only to C.
 fn note(consumer: &Consumer, place: &Place) -> Answer {
+    if consumer.assignment_lost() {
+        return Err(RDKafkaErrorCode::AssignmentLost);
+    }
     let next = Offset::Offset(place.offset.saturating_add(1));
     let mut offsets = TopicPartitionList::with_capacity(1);
     let noted = offsets
         .add_partition_offset(&place.topic, place.partition, next)
-        .and_then(|()| consumer.commit(&offsets, CommitMode::Async));
+        .and_then(|()| consumer.commit(&offsets, CommitMode::Sync));
     noted.map_err(|error| error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail))
 }
 

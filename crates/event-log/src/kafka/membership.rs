@@ -5,16 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, ConsumerContext, Rebalance};
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use tokio::sync::{Notify, oneshot};
+use rdkafka::error::KafkaError;
+use rdkafka::topic_partition_list::TopicPartitionList;
+use tokio::sync::Notify;
 
 use super::holdings::{Front, Holdings, Place, Record, Verdict};
 use super::reach::Ear;
 use crate::Error;
-
-/// What the brokers say to a commit.
-pub(super) type Answer = Result<(), RDKafkaErrorCode>;
 
 /// Shared by a subscription, its task and the callbacks of its consumer.
 pub(super) struct Membership {
@@ -29,8 +26,6 @@ pub(super) struct Membership {
 #[derive(Default)]
 struct State {
     holdings: Holdings,
-    /// Commits that the brokers have not answered.
-    commits: Vec<(Place, oneshot::Sender<Answer>)>,
     /// To be told to who asks for deliveries, once.
     error: Option<Error>,
     has_ended: bool,
@@ -79,32 +74,10 @@ impl Membership {
         self.news.notify_one();
     }
 
-    /// A commit is on its way.
-    pub(super) fn commits(&self, place: Place, answer: oneshot::Sender<Answer>) {
-        self.state().commits.push((place, answer));
-    }
-
     /// This record and all before it in its partition are done.
     pub(super) fn done(&self, place: &Place) {
         self.state().holdings.done(place);
         self.room.notify_one();
-    }
-
-    /// The brokers have answered a commit.
-    fn answered(&self, place: &Place, answer: Answer) {
-        if answer.is_ok() {
-            self.done(place);
-        }
-        let mut state = self.state();
-        let (answered, others) =
-            std::mem::take(&mut state.commits).into_iter().partition(|(of, _)| of == place);
-        state.commits = others;
-        drop(state);
-        let answered: Vec<(Place, oneshot::Sender<Answer>)> = answered;
-        for (_, sender) in answered {
-            // Who has stopped waiting needs no answer.
-            let _ = sender.send(answer);
-        }
     }
 
     /// There will be nothing more.
@@ -154,23 +127,6 @@ impl ConsumerContext for Callbacks {
         }
         drop(state);
         self.membership.room.notify_one();
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
-        let overall = match result {
-            Ok(()) => Ok(()),
-            Err(error) => Err(error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail)),
-        };
-        for element in offsets.elements() {
-            let answer = match element.error() {
-                Err(error) => Err(error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail)),
-                Ok(()) => overall,
-            };
-            if let Offset::Offset(next) = element.offset() {
-                let (topic, partition, offset) = (element.topic().to_owned(), element.partition(), next - 1);
-                self.membership.answered(&Place { topic, partition, offset }, answer);
-            }
-        }
     }
 }
 
