@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod consume;
+mod kafka;
 mod relay;
 mod sqlite;
 
