@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use event_log::EventLog;
+use event_log::{EventLog, Reached};
 use futures::FutureExt as _;
 use platform::config::Location;
 use platform::tasks::Tasks;
 use platform::transport::Transport;
 use platform::{World, grpc, health};
 use proto::checkout::checkout_service_server::CheckoutServiceServer;
+use sql::sqlite::Sharing;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::Api;
@@ -93,10 +94,11 @@ impl Service {
             "checkout relay",
             event_log::relay(self.store.clone(), self.log.clone(), wake, clock.clone(), shutdown.clone()),
         );
-        let (store, log) = (self.store.clone(), self.log.clone());
+        // While the log is away checkouts go on, and their events wait in the outbox.
+        let (store, log) = (self.store.clone(), Reached::new(self.log.clone()));
         let probe = move || {
             let (store, log) = (store.clone(), log.clone());
-            async move { store.ping().await.is_ok() && log.ping().await.is_ok() }.boxed()
+            async move { store.ping().await.is_ok() && log.is_reached().await }.boxed()
         };
         tasks.spawn("checkout health", health::follow(self.server.health(), clock.clone(), probe, shutdown));
         let outcome = tasks.join().await;
@@ -117,8 +119,11 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         inventory: Transport::connect("inventory", &config.inventory_service_addr)?,
         payment: Transport::connect("payment", &config.payment_service_addr)?,
     };
-    let events = config.data.data_dir.join("events.db");
-    let log = event_log::sqlite::Log::open(&events, sql::sqlite::Sharing::Shared, world.clone()).await?;
-    let service = open(&config.data.store("checkout")?, peers, Arc::new(log), world).await?;
-    platform::serve(service.grpc(), listener, |stop| service.work(stop), shutdown).await
+    let (settings, data_dir) = (&config.events, &config.data.data_dir);
+    let log = event_log::config::open(settings, data_dir, Sharing::Shared, world.clone()).await?;
+    let service = open(&config.data.store("checkout")?, peers, log.clone(), world).await?;
+    let outcome = platform::serve(service.grpc(), listener, |stop| service.work(stop), shutdown).await;
+    // Whoever starts next need not wait until our hold on the topics runs out.
+    log.close().await;
+    outcome
 }

@@ -8,6 +8,7 @@ use platform::World;
 use platform::config::Server;
 use sql::sqlite::Sharing;
 
+use crate::prefixed::Prefixed;
 use crate::{Archive, EventLog, kafka, sqlite};
 
 /// The variable of the brokers.
@@ -22,6 +23,21 @@ pub struct Settings {
     /// Partitions of the topics that the shop makes
     #[arg(long, env = "KAFKA_PARTITIONS", default_value = "6", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub kafka_partitions: u16,
+    /// What the names of topics and groups in Kafka begin with, so that several shops can share the brokers
+    #[arg(long, env = "KAFKA_PREFIX", default_value = "", hide_default_value = true, value_parser = prefix)]
+    pub kafka_prefix: String,
+}
+
+/// Names in Kafka have letters, digits, dots, underscores and hyphens, and at most 249 of them.
+fn prefix(text: &str) -> Result<String, String> {
+    let usable = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    match text {
+        long if long.len() > 100 => Err("it is longer than 100 characters".to_owned()),
+        odd if !odd.chars().all(usable) => {
+            Err("it has other characters than letters, digits, . _ -".to_owned())
+        }
+        good => Ok(good.to_owned()),
+    }
 }
 
 impl Settings {
@@ -43,7 +59,14 @@ pub async fn open(
     world: World,
 ) -> anyhow::Result<Arc<dyn EventLog>> {
     Ok(match settings.server() {
-        Some(server) => Arc::new(kafka::Log::open(&server, settings.kafka_partitions, world)?),
+        Some(server) => {
+            let log: Arc<dyn EventLog> =
+                Arc::new(kafka::Log::open(&server, settings.kafka_partitions, world)?);
+            match settings.kafka_prefix.as_str() {
+                "" => log,
+                prefix => Arc::new(Prefixed::new(log, prefix)),
+            }
+        }
         None => Arc::new(sqlite::Log::open(&data_dir.join(sqlite::FILE), sharing, world).await?),
     })
 }
@@ -52,10 +75,16 @@ pub async fn open(
 ///
 /// # Errors
 /// As [`kafka::Archive::open`] and [`sqlite::Archive::open`], in words for the user.
-pub async fn archive(settings: &Settings, data_dir: &Path) -> anyhow::Result<Box<dyn Archive>> {
+pub async fn archive(settings: &Settings, data_dir: &Path) -> anyhow::Result<Arc<dyn Archive>> {
     Ok(match settings.server() {
-        Some(server) => Box::new(kafka::Archive::open(&server)?),
-        None => Box::new(sqlite::Archive::open(&data_dir.join(sqlite::FILE)).await?),
+        Some(server) => {
+            let archive: Arc<dyn Archive> = Arc::new(kafka::Archive::open(&server)?);
+            match settings.kafka_prefix.as_str() {
+                "" => archive,
+                prefix => Arc::new(Prefixed::new(archive, prefix)),
+            }
+        }
+        None => Arc::new(sqlite::Archive::open(&data_dir.join(sqlite::FILE)).await?),
     })
 }
 

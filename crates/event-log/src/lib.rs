@@ -18,6 +18,7 @@ pub mod kafka;
 mod log;
 mod outbox;
 pub mod postgres;
+mod prefixed;
 mod replay;
 pub mod sqlite;
 
