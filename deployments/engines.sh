@@ -114,7 +114,7 @@ need_mongo() {
 pid() { # name; nothing if it does not run
   local number
   number=$(cat "$directory/$1.pid" 2>/dev/null) || return 1
-  grep -qa -e "$(home "$1")" "/proc/$number/cmdline" 2>/dev/null || return 1
+  grep -qaF -e "$(home "$1")" "/proc/$number/cmdline" 2>/dev/null || return 1
   echo "$number"
 }
 
@@ -262,6 +262,9 @@ controller.listener.names=CONTROLLER
 log.dirs=$home/logs
 auto.create.topics.enable=false
 group.initial.rebalance.delay.ms=0
+# A killed broker is let in again only when this time is over.
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
 offsets.topic.num.partitions=4
 offsets.topic.replication.factor=1
 transaction.state.log.num.partitions=4
@@ -334,11 +337,12 @@ start() {
 
 # PostgreSQL's SIGTERM waits for its clients; SIGINT does not.
 stop() {
-  local number try polite=TERM
+  local number all try polite=TERM
   number=$(pid "$1") || return 0
   [ "$1" != postgres ] || polite=INT
+  mapfile -t all < <(family "$number")
+  signal CONT "${all[@]}"
   signal "$polite" "$number"
-  thaw "$1"
   for ((try = 0; try < 300; try++)); do
     pid "$1" >/dev/null || break
     sleep 0.1
