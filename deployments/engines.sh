@@ -197,6 +197,7 @@ launch_postgres() {
     # With a password, so that a wrong one is refused as it is in production.
     as_postgres "$bin/initdb" -D "$home" -U postgres --pwfile="$home.password" -A scram-sha-256 \
       --encoding=UTF8 --locale=C.UTF-8 >>"$directory/install.log" || fail "initdb failed: see $directory/install.log"
+    rm -f "$home.password"
   fi
   rm -f "$home/postmaster.pid"
   # 300 connections: some twenty programs with a pool of up to 16 each, some of them idle.
@@ -325,6 +326,7 @@ down() {
   for name in "${NAMES[@]}"; do
     stop "$name"
     rm -rf "$(home "$name")" "$directory/$name.port"
+    rmdir "$(dirname "$(home "$name")")" 2>/dev/null || true
   done
   rm -rf "$data" "$directory/kafka-controller.port" "$directory/env" "$directory/versions"
 }
