@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tracing::level_filters::LevelFilter;
 
 pub use error::Error;
-pub use parse::{parse, try_parse};
+pub use parse::{Task, parse, task, try_parse, try_task};
 
 /// Where a gRPC server listens. A program sets the default port:
 /// `#[command(mut_arg("grpc_port", |a| a.default_value("50051")))]`.
