@@ -18,6 +18,9 @@ const BATCH: usize = 100;
 /// How long a row waits at most whose wake-up got lost, as that of a process that died in between.
 const POLL: Duration = Duration::from_secs(5);
 
+/// The same, where the wake-up came but another instance had the row's key, and may be done with it by now.
+const SOON: Duration = Duration::from_millis(250);
+
 /// Between attempts at a store or a log that fails.
 const BACKOFF: Backoff = Backoff { base: Duration::from_millis(100), cap: Duration::from_secs(10) };
 
@@ -74,14 +77,15 @@ pub async fn relay(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let mut failures = 0;
+    let mut pause = POLL;
     while !shutdown.is_cancelled() {
         match carry(outbox.as_ref(), log.as_ref()).await {
             Ok(0) => {
                 failures = 0;
                 tokio::select! {
                     () = shutdown.cancelled() => {}
-                    () = wake.notified() => {}
-                    () = clock.sleep(POLL) => {}
+                    () = wake.notified() => pause = SOON,
+                    () = clock.sleep(pause) => pause = POLL,
                 }
             }
             // There may be more: what was written meanwhile, or was left to us because we had its key.

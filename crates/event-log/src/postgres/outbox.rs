@@ -65,14 +65,20 @@ pub async fn write(connection: &mut PgConnection, topic: &str, event: &Event) ->
 pub async fn unpublished(database: &Database, carrier: Uuid, limit: usize) -> Result<Vec<OutboxRow>, Error> {
     let claim = async {
         let mut connection = database.connection().await?;
-        // Rows that another instance is just claiming are locked and skipped. What it claims is not visible
-        // yet, so that "nobody has the earlier rows of this key" is not to be read from the table: they have to
-        // be among those that we locked ourselves.
+        // A row whose key another instance is carrying is not even locked: whoever is done with the earlier
+        // rows finds it when it looks again. Rows that another instance is just claiming are locked and
+        // skipped. What it claims is not visible yet, so that "nobody has the earlier rows of this key" is not
+        // to be read from the table alone: they have to be among those that we locked ourselves.
         let rows: Vec<Row> = sqlx::query_as(
             "WITH free AS (
                  SELECT seq, key FROM outbox
                  WHERE published_at IS NULL
                    AND (claimed_by IS NULL OR claimed_by = $1 OR claimed_until < now())
+                   AND NOT EXISTS (
+                       SELECT FROM outbox earlier
+                       WHERE earlier.published_at IS NULL AND earlier.key = outbox.key
+                         AND earlier.seq < outbox.seq
+                         AND earlier.claimed_by <> $1 AND earlier.claimed_until >= now())
                  ORDER BY seq LIMIT $2 FOR UPDATE SKIP LOCKED
              ), next AS (
                  SELECT seq FROM free

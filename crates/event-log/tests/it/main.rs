@@ -3,6 +3,7 @@
 
 mod consume;
 mod kafka;
+mod postgres_outbox;
 mod relay;
 mod sqlite;
 

@@ -1,12 +1,18 @@
 //! Databases for tests, each made for one and dropped after it.
 
 use std::str::FromStr as _;
+use std::time::Duration;
 
 use platform::config::Server;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection};
+use tokio::time::sleep;
 use url::Url;
 use uuid::Uuid;
+
+/// Attempts at dropping a database that the server is busy with, and the time between them.
+const ATTEMPTS: u32 = 100;
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// A fresh database on a server that is there for tests.
 #[derive(Debug)]
@@ -49,7 +55,17 @@ impl Scratch {
     /// # Errors
     /// When the server does not let us.
     pub async fn drop(self) -> Result<(), sqlx::Error> {
-        execute(&self.admin, format!("DROP DATABASE {} WITH (FORCE)", self.name)).await
+        let statement = format!("DROP DATABASE {} WITH (FORCE)", self.name);
+        for _ in 0..ATTEMPTS {
+            match execute(&self.admin, statement.clone()).await {
+                // The server's own vacuum is at work in it. That is not ours to end, and ends soon.
+                Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42501") => {
+                    sleep(PAUSE).await;
+                }
+                outcome => return outcome,
+            }
+        }
+        execute(&self.admin, statement).await
     }
 }
 
