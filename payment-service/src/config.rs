@@ -1,9 +1,9 @@
 //! Settings.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
-use platform::config::{Data, Error, Listen, Log};
+use platform::config::{Data, Error, Listen, Location, Log};
 
 use crate::provider::simulated::Habits;
 
@@ -60,18 +60,30 @@ fn share(text: &str) -> Result<f64, String> {
 
 /// Where everything is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Files {
+pub struct Places {
     /// The payments.
-    pub payments: PathBuf,
+    pub payments: Location,
     /// The ledger of the simulated provider.
-    pub provider: PathBuf,
+    pub provider: Location,
 }
 
-impl TryFrom<&Data> for Files {
+impl Places {
+    /// Payments are kept there, and the provider's ledger apart from them: in a schema of its own of the same
+    /// database, or in a file of its own in the data directory.
+    pub fn new(payments: Location, data_dir: &Path) -> Self {
+        let provider = match &payments {
+            Location::Postgres(server) => Location::Postgres(server.clone()),
+            Location::File(_) => Location::File(data_dir.join("provider.db")),
+        };
+        Self { payments, provider }
+    }
+}
+
+impl TryFrom<&Data> for Places {
     type Error = Error;
 
     fn try_from(data: &Data) -> Result<Self, Error> {
-        Ok(Self { payments: data.file("payment")?, provider: data.data_dir.join("provider.db") })
+        Ok(Self::new(data.store("payment")?, &data.data_dir))
     }
 }
 
@@ -89,8 +101,17 @@ mod tests {
         let config = with("", "").unwrap();
         assert_eq!(config.listen.grpc_port, 50054);
         assert_eq!(Habits::from(&config.settings), Habits { success_rate: 1.0, delay: Duration::ZERO });
-        let files = Files { payments: "./data/payment.db".into(), provider: "./data/provider.db".into() };
-        assert_eq!(Files::try_from(&config.data).unwrap(), files);
+        let file = |path: &str| Location::File(path.into());
+        let places = Places { payments: file("./data/payment.db"), provider: file("./data/provider.db") };
+        assert_eq!(Places::try_from(&config.data).unwrap(), places);
+    }
+
+    #[test]
+    fn a_server_keeps_both_books() {
+        let config = with("DATABASE_URL", "postgres://h/db").unwrap();
+        let Places { payments, provider } = Places::try_from(&config.data).unwrap();
+        assert!(matches!(&payments, Location::Postgres(server) if server.url == "postgres://h/db"));
+        assert_eq!(payments, provider);
     }
 
     #[test]

@@ -18,6 +18,6 @@ mod service;
 pub mod store;
 
 pub use cashier::Cashier;
-pub use config::{Config, Files, Settings};
+pub use config::{Config, Places, Settings};
 pub use error::Error;
 pub use service::{Service, open, run};

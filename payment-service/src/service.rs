@@ -10,10 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::Api;
 use crate::cashier::Cashier;
-use crate::config::{Config, Files, Settings};
+use crate::config::{Config, Places, Settings};
 use crate::provider::simulated::Simulated;
-use crate::store::Store;
-use crate::store::sqlite::SqliteStore;
+use crate::store::{self, Store};
 
 /// The payment service.
 #[derive(Clone)]
@@ -24,18 +23,17 @@ pub struct Service {
     world: World,
 }
 
-/// Opens the service with the simulated provider on its files, which belong to this process alone from now
-/// on.
+/// Opens the service with the simulated provider. Files belong to this process alone from now on, a server is
+/// shared with other instances, and waited for if it is not there.
 ///
 /// # Errors
-/// When one of the files can't be opened, or is in use.
-pub async fn open(files: &Files, settings: &Settings, world: World) -> anyhow::Result<Service> {
-    let store = SqliteStore::open(&files.payments).await.context("can't open the payments")?;
+/// When one of the places can't be used, or a file is in use.
+pub async fn open(places: &Places, settings: &Settings, world: World) -> anyhow::Result<Service> {
+    let store = store::open(&places.payments).await.context("can't open the payments")?;
     let draw = Arc::new(rand::random::<f64>);
-    let provider = Simulated::open(&files.provider, settings.into(), world.clock.clone(), draw)
+    let provider = Simulated::open(&places.provider, settings.into(), world.clock.clone(), draw)
         .await
         .context("can't open the ledger of the payment provider")?;
-    let store: Arc<dyn Store> = Arc::new(store);
     let cashier = Cashier::new(store.clone(), Arc::new(provider), world.clone());
     let server = grpc::server("payment", world.ids.clone())
         .add(PaymentServiceServer::new(Api { cashier: cashier.clone() }))
@@ -75,6 +73,6 @@ impl Service {
 /// What hinders it from starting, or the first task that fails.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let listener = config.listen.bind().await?;
-    let service = open(&Files::try_from(&config.data)?, &config.settings, World::real()).await?;
+    let service = open(&Places::try_from(&config.data)?, &config.settings, World::real()).await?;
     platform::serve(service.grpc(), listener, |stop| service.work(stop), shutdown).await
 }

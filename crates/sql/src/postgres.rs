@@ -4,23 +4,23 @@
 //! A server that can't be reached is no reason not to start: until it is there every call is answered with
 //! [`Error::Unavailable`]. Every wait has an end, so that a caller learns of an outage within two seconds.
 
+mod connection;
 mod open;
 mod scratch;
 
-use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use platform::config::Server;
+use sqlx::PgPool;
 use sqlx::migrate::Migrator;
-use sqlx::pool::PoolConnection;
-use sqlx::{PgConnection, PgPool, Postgres};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::{Error, error};
+use crate::Error;
+pub use connection::{Connection, Transaction};
 pub use open::OpenError;
 #[doc(hidden)]
 pub use scratch::Scratch;
@@ -28,6 +28,9 @@ pub use scratch::Scratch;
 /// How long a call may take as a whole before its caller is told that nobody knows. Longer than any statement
 /// may run ([`open::STATEMENT_WITHIN`]): only a server that is silent is cut off here.
 const CALL_WITHIN: Duration = Duration::from_millis(1900);
+
+/// How long a call waits for its turn while the server is busy with others.
+const QUEUE_WITHIN: Duration = Duration::from_secs(5);
 
 /// How long nobody waits for a server after somebody did so in vain: whoever tries again at once, as callers do
 /// on the word that it is unavailable, is not to wait as long a second time.
@@ -45,11 +48,20 @@ struct Inner {
     schema: &'static str,
     /// Whether the schema is up to date.
     prepared: watch::Sender<bool>,
+    /// As many as there are connections: who has one finds a connection, unless the server is not there.
+    places: Semaphore,
     /// Until when nobody waits for the server.
     shut_until: Mutex<Option<Instant>>,
     closing: CancellationToken,
-    /// Owns the task that waits for the server.
+    /// Owns the task that waits for the server, and the connections on their way back.
     tasks: TaskTracker,
+}
+
+/// Who waits for the server of a database that nobody has any more waits in vain.
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.closing.cancel();
+    }
 }
 
 impl Database {
@@ -97,12 +109,13 @@ impl Database {
     fn new(pool: PgPool, schema: &'static str) -> Self {
         let (prepared, _) = watch::channel(false);
         let (closing, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let shut_until = Mutex::new(None);
-        Self { inner: Arc::new(Inner { pool, schema, prepared, shut_until, closing, tasks }) }
+        let (places, shut_until) = (Semaphore::new(open::CONNECTIONS as usize), Mutex::new(None));
+        Self { inner: Arc::new(Inner { pool, schema, prepared, places, shut_until, closing, tasks }) }
     }
 
     /// Carries out one call of a store, which answers in the end: a server that went silent in the middle of it
-    /// leaves the outcome [`Error::Unknown`].
+    /// leaves the outcome [`Error::Unknown`]. Calls queue for the connections: one that waited for 5 s gives up, so
+    /// that more callers than the server can serve make each other slow before they make each other fail.
     ///
     /// # Errors
     /// Those of `call`, or any [`Error`], as an `E`.
@@ -110,6 +123,10 @@ impl Database {
     where
         E: From<Error>,
     {
+        let queued = timeout(QUEUE_WITHIN, self.inner.places.acquire()).await;
+        let Ok(Ok(_place)) = queued else {
+            return Err(Error::unavailable("too many calls wait for the database").into());
+        };
         timeout(CALL_WITHIN, call).await.unwrap_or_else(|_| {
             self.shut();
             Err(Error::unknown(format!("no answer from the database within {CALL_WITHIN:?}")).into())
@@ -121,7 +138,7 @@ impl Database {
     ///
     /// # Errors
     /// [`Error::Unavailable`] when none can be had in time.
-    pub async fn connection(&self) -> Result<PoolConnection<Postgres>, Error> {
+    pub async fn connection(&self) -> Result<Connection, Error> {
         if !*self.inner.prepared.borrow() {
             return Err(Error::unavailable("the database has not been reached yet"));
         }
@@ -132,7 +149,7 @@ impl Database {
         if let Err(sqlx::Error::PoolTimedOut) = acquired {
             self.shut();
         }
-        Ok(acquired?)
+        Ok(Connection::new(acquired?, self.inner.tasks.clone()))
     }
 
     fn shut(&self) {
@@ -148,8 +165,7 @@ impl Database {
     /// # Errors
     /// [`Error::Unavailable`] when no connection can be had in time.
     pub async fn begin(&self) -> Result<Transaction, Error> {
-        let connection = self.connection().await?;
-        Ok(Transaction(sqlx::Transaction::begin(connection, None).await?))
+        Transaction::begin(self.connection().await?).await
     }
 
     /// Begins a transaction that sees everything as of one moment and changes nothing, however long it takes:
@@ -191,34 +207,5 @@ impl Database {
         self.inner.tasks.wait().await;
         // A server that is silent must not keep us: what it did not answer it will not answer now.
         let _ = timeout(CALL_WITHIN, self.inner.pool.close()).await;
-    }
-}
-
-/// A transaction under way: a connection for its statements.
-#[derive(Debug)]
-pub struct Transaction(sqlx::Transaction<'static, Postgres>);
-
-impl Transaction {
-    /// Makes its changes durable.
-    ///
-    /// # Errors
-    /// [`Error::Conflict`] for a constraint that is checked at the end, [`Error::Unavailable`] when the server
-    /// undid it, [`Error::Unknown`] when the connection broke.
-    pub async fn commit(self) -> Result<(), Error> {
-        self.0.commit().await.map_err(error::of_postgres_commit)
-    }
-}
-
-impl Deref for Transaction {
-    type Target = PgConnection;
-
-    fn deref(&self) -> &PgConnection {
-        &self.0
-    }
-}
-
-impl DerefMut for Transaction {
-    fn deref_mut(&mut self) -> &mut PgConnection {
-        &mut self.0
     }
 }

@@ -1,28 +1,24 @@
 //! A provider made for trying things out: it approves, declines, dawdles, fails and loses replies, as the
 //! payment method asks.
 //!
-//! It keeps a durable ledger of its own, in a file of its own, and shares nothing with the payments store.
-//! Whatever the service believes, [`ledger()`] tells what happened to the money.
+//! It keeps a durable ledger of its own, in a file or a schema of its own, and shares nothing with the payments
+//! store. Whatever the service believes, the [`ledger`] tells what happened to the money.
 
-mod ledger;
+pub mod ledger;
 mod token;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use platform::clock::Clock;
-use sql::sqlite::{Database, OpenError, Sharing};
-use sqlx::migrate::Migrator;
+use platform::config::Location;
 use types::{CheckoutId, Money};
 
-pub use self::ledger::{Effect, Entry, ledger};
-use self::ledger::{Held, Terms};
+use self::ledger::{Begun, Decide, Held, Ledger, Opening, Resolved, Terms};
+pub use self::ledger::{Effect, Entry};
 use self::token::Behaviour;
 use super::{Error, Method, Provider, Standing, UnknownMethod};
-
-static MIGRATIONS: Migrator = sqlx::migrate!("./migrations/provider");
 
 /// The least that the slow method takes to be answered.
 const SLOW: Duration = Duration::from_secs(3);
@@ -45,7 +41,7 @@ pub type Draw = Arc<dyn Fn() -> f64 + Send + Sync>;
 
 /// The simulated provider.
 pub struct Simulated {
-    database: Database,
+    ledger: Arc<dyn Ledger>,
     habits: Habits,
     clock: Arc<dyn Clock>,
     draw: Draw,
@@ -62,26 +58,31 @@ enum Reply {
 }
 
 impl Simulated {
-    /// Opens the provider on its file, which is made if it is not there.
+    /// The provider on a ledger that is open.
+    pub fn new(ledger: Arc<dyn Ledger>, habits: Habits, clock: Arc<dyn Clock>, draw: Draw) -> Self {
+        Self { ledger, habits, clock, draw }
+    }
+
+    /// Opens the provider on the ledger at this place; a file is made if it is not there, a server that is not
+    /// there is waited for.
     ///
     /// # Errors
-    /// When the file can't be opened, or is in use.
+    /// What hinders the ledger from being opened.
     pub async fn open(
-        path: &Path,
+        location: &Location,
         habits: Habits,
         clock: Arc<dyn Clock>,
         draw: Draw,
-    ) -> Result<Self, OpenError> {
-        let database = Database::open(path, &MIGRATIONS, Sharing::Exclusive).await?;
-        Ok(Self { database, habits, clock, draw })
+    ) -> anyhow::Result<Self> {
+        Ok(Self::new(ledger::open(location).await?, habits, clock, draw))
     }
 
     /// Everything that took effect, oldest first.
     ///
     /// # Errors
-    /// When the file can't be read.
+    /// When the ledger can't be read.
     pub async fn ledger(&self) -> Result<Vec<Entry>, sql::Error> {
-        ledger::entries(&mut *self.database.read().await?).await
+        self.ledger.entries().await
     }
 
     /// What an authorisation that this is the first one for its key comes to.
@@ -100,26 +101,15 @@ impl Simulated {
     }
 
     /// Adds what `effect` sees to be done for where the key stands; nothing, if there is nothing.
-    async fn resolve(
-        &self,
-        key: CheckoutId,
-        effect: fn(Option<&Standing>) -> Option<Effect>,
-    ) -> Result<Reply, Error> {
-        let at = self.clock.now();
-        self.database
-            .write(move |connection| {
-                Box::pin(async move {
-                    let held = ledger::held(connection, key).await?;
-                    let Some(effect) = effect(held.as_ref().map(|held| &held.standing)) else {
-                        return held.map(|held| Reply::Stored(held.standing)).ok_or(Error::UnknownKey);
-                    };
-                    let terms = held.and_then(|held| held.terms);
-                    ledger::append(connection, key, &effect, terms.as_ref(), at).await?;
-                    let behaviour = terms.map_or(Behaviour::Approve, |terms| behaviour(&terms.method));
-                    Ok(Reply::Fresh(effect.standing(), behaviour))
-                })
-            })
-            .await
+    async fn resolve(&self, key: CheckoutId, effect: Decide) -> Result<Reply, Error> {
+        match self.ledger.resolve(key, effect, self.clock.now()).await? {
+            Resolved::Unknown => Err(Error::UnknownKey),
+            Resolved::Before(held) => Ok(Reply::Stored(held.standing)),
+            Resolved::Now(effect, terms) => {
+                let behaviour = terms.map_or(Behaviour::Approve, |terms| behaviour(&terms.method));
+                Ok(Reply::Fresh(effect.standing(), behaviour))
+            }
+        }
     }
 }
 
@@ -137,27 +127,17 @@ impl Provider for Simulated {
         let terms = Terms { amount, method: method.clone() };
         let behaviour = behaviour(method);
         let verdict = self.verdict(behaviour);
-        let at = self.clock.now();
-        let reply = self
-            .database
-            .write(move |connection| {
-                Box::pin(async move {
-                    if let Some(Held { standing, terms: known }) = ledger::held(connection, key).await? {
-                        return match known {
-                            Some(known) if known != terms => Err(Error::OtherTerms),
-                            Some(_) | None => Ok(Reply::Stored(standing)),
-                        };
-                    }
-                    if behaviour == Behaviour::FailTwice
-                        && ledger::count_outage(connection, key).await? <= OUTAGES
-                    {
-                        return Ok(Reply::Outage);
-                    }
-                    ledger::append(connection, key, &verdict, Some(&terms), at).await?;
-                    Ok(Reply::Fresh(verdict.standing(), behaviour))
-                })
-            })
-            .await?;
+        let outages = if behaviour == Behaviour::FailTwice { OUTAGES } else { 0 };
+        let standing = verdict.standing();
+        let opening = Opening { terms: terms.clone(), effect: verdict, outages, at: self.clock.now() };
+        let reply = match self.ledger.begin(key, opening).await? {
+            Begun::Now => Reply::Fresh(standing, behaviour),
+            Begun::Outage => Reply::Outage,
+            Begun::Before(Held { terms: Some(known), .. }) if known != terms => {
+                return Err(Error::OtherTerms);
+            }
+            Begun::Before(Held { standing, .. }) => Reply::Stored(standing),
+        };
         if let Reply::Fresh(_, behaviour) = &reply {
             let least = if *behaviour == Behaviour::Dawdle { SLOW } else { Duration::ZERO };
             let delay = self.habits.delay.max(least);
@@ -194,12 +174,11 @@ impl Provider for Simulated {
     }
 
     async fn find(&self, key: CheckoutId) -> Result<Option<Standing>, Error> {
-        let mut connection = self.database.read().await?;
-        Ok(ledger::held(&mut connection, key).await?.map(|held| held.standing))
+        Ok(self.ledger.held(key).await?.map(|held| held.standing))
     }
 
     async fn ping(&self) -> Result<(), Error> {
-        Ok(self.database.ping().await?)
+        Ok(self.ledger.ping().await?)
     }
 }
 

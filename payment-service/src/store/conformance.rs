@@ -3,33 +3,36 @@
 use std::sync::Arc;
 
 use futures::future::join_all;
-use testkit::TempDir;
+use sql::postgres::Scratch;
+use testkit::{Engine, TempDir};
 use types::{CheckoutId, Currency, Money, PaymentId, Timestamp, UserId};
 use uuid::Uuid;
 
 use super::Store;
-use super::sqlite::SqliteStore;
 use crate::payment::{Payment, Status, Terms};
 use crate::provider::Method;
 
 /// Stamps each case out for one adapter.
 macro_rules! conformance {
     ($open:path: $($case:ident),+ $(,)?) => {
-        $(#[tokio::test]
+        $(#[tokio::test(flavor = "multi_thread")]
         async fn $case() {
-            let (store, _guard) = $open().await;
-            super::$case(store).await;
+            let Some((store, guard)) = $open().await else { return };
+            super::$case(store.clone()).await;
+            store.close().await;
+            guard.done().await;
         })+
     };
 }
 
 mod sqlite {
-    use super::{Arc, SqliteStore, Store, TempDir};
+    use super::super::Sqlite;
+    use super::{Arc, OnFile, Store, TempDir};
 
-    async fn open() -> (Arc<dyn Store>, TempDir) {
+    async fn open() -> Option<(Arc<dyn Store>, OnFile)> {
         let dir = TempDir::new().unwrap();
-        let store = SqliteStore::open(&dir.path().join("payment.db")).await.unwrap();
-        (Arc::new(store), dir)
+        let store = Sqlite::open(&dir.path().join("payment.db")).await.unwrap();
+        Some((Arc::new(store), OnFile(dir)))
     }
 
     conformance!(
@@ -39,6 +42,40 @@ mod sqlite {
         moves_only_from_the_status_that_was_seen,
         lets_one_of_many_movers_win,
     );
+}
+
+mod postgres {
+    use super::super::Postgres;
+    use super::{Arc, Engine, OnServer, Scratch, Store};
+
+    async fn open() -> Option<(Arc<dyn Store>, OnServer)> {
+        let scratch = Scratch::new(&Engine::Postgres.url()?).await.unwrap();
+        let store = Postgres::open(scratch.server()).await.unwrap();
+        Some((Arc::new(store), OnServer(scratch)))
+    }
+
+    conformance!(
+        open: has_nothing_at_first,
+        keeps_a_payment_as_it_is_in_every_status,
+        keeps_the_first_payment_of_a_checkout,
+        moves_only_from_the_status_that_was_seen,
+        lets_one_of_many_movers_win,
+    );
+}
+
+/// What is left to be put away after a case.
+struct OnFile(#[expect(dead_code, reason = "removed when it is dropped")] TempDir);
+
+struct OnServer(Scratch);
+
+impl OnFile {
+    async fn done(self) {}
+}
+
+impl OnServer {
+    async fn done(self) {
+        self.0.drop().await.unwrap();
+    }
 }
 
 async fn has_nothing_at_first(store: Arc<dyn Store>) {

@@ -7,21 +7,20 @@ use sql::Error;
 use sql::sqlite::{Database, OpenError, Sharing};
 use sqlx::SqliteConnection;
 use sqlx::migrate::Migrator;
-use types::{CheckoutId, Money, PaymentId, Timestamp, UserId};
+use types::{CheckoutId, PaymentId, Timestamp};
 
-use super::Store;
-use crate::payment::{Payment, Status, Terms};
-use crate::provider::Method;
+use super::{Store, parts, payment};
+use crate::payment::{Payment, Status};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations/sqlite");
 
 /// The store on one SQLite file.
 #[derive(Debug, Clone)]
-pub struct SqliteStore {
+pub struct Sqlite {
     database: Database,
 }
 
-impl SqliteStore {
+impl Sqlite {
     /// Opens the file, which is made if it is not there.
     ///
     /// # Errors
@@ -40,7 +39,7 @@ impl SqliteStore {
 }
 
 #[async_trait]
-impl Store for SqliteStore {
+impl Store for Sqlite {
     async fn find(&self, checkout_id: CheckoutId) -> Result<Option<Payment>, Error> {
         find(&mut *self.database.read().await?, checkout_id).await
     }
@@ -79,6 +78,10 @@ impl Store for SqliteStore {
 
     async fn ping(&self) -> Result<(), Error> {
         self.database.ping().await
+    }
+
+    async fn close(&self) {
+        self.database.close().await;
     }
 }
 
@@ -139,36 +142,6 @@ async fn update(
     Ok(())
 }
 
-/// A status as the columns `status` and `decline_code` have it.
-fn parts(status: &Status) -> (&'static str, Option<&str>) {
-    match status {
-        Status::Pending => ("PENDING", None),
-        Status::Authorized => ("AUTHORIZED", None),
-        Status::Declined { code } => ("DECLINED", Some(code)),
-        Status::Capturing => ("CAPTURING", None),
-        Status::Captured => ("CAPTURED", None),
-        Status::Voiding => ("VOIDING", None),
-        Status::Voided => ("VOIDED", None),
-        Status::Refunding => ("REFUNDING", None),
-        Status::Refunded => ("REFUNDED", None),
-    }
-}
-
-fn parse_status(status: &str, decline_code: Option<String>) -> Result<Status, Error> {
-    match (status, decline_code) {
-        ("PENDING", None) => Ok(Status::Pending),
-        ("AUTHORIZED", None) => Ok(Status::Authorized),
-        ("DECLINED", Some(code)) => Ok(Status::Declined { code }),
-        ("CAPTURING", None) => Ok(Status::Capturing),
-        ("CAPTURED", None) => Ok(Status::Captured),
-        ("VOIDING", None) => Ok(Status::Voiding),
-        ("VOIDED", None) => Ok(Status::Voided),
-        ("REFUNDING", None) => Ok(Status::Refunding),
-        ("REFUNDED", None) => Ok(Status::Refunded),
-        (other, _) => Err(Error::defect(format!("no status of a payment: {other}"))),
-    }
-}
-
 #[derive(sqlx::FromRow)]
 struct Row {
     checkout_id: String,
@@ -187,21 +160,12 @@ impl TryFrom<Row> for Payment {
     type Error = Error;
 
     fn try_from(row: Row) -> Result<Self, Error> {
-        let terms = match (row.user_id, row.amount_minor, row.currency, row.method) {
-            (Some(user), Some(minor), Some(currency), Some(method)) => Some(Terms {
-                user_id: UserId::try_from(user).map_err(Error::defect)?,
-                amount: Money::new(minor, currency.parse().map_err(Error::defect)?),
-                method: Method::new(method),
-            }),
-            _ => None,
-        };
-        Ok(Self {
-            id: row.payment_id.parse::<PaymentId>().map_err(Error::defect)?,
-            checkout_id: row.checkout_id.parse().map_err(Error::defect)?,
-            terms,
-            status: parse_status(&row.status, row.decline_code)?,
-            created_at: Timestamp::from_micros(row.created_at),
-            updated_at: Timestamp::from_micros(row.updated_at),
-        })
+        let id = (
+            row.checkout_id.parse().map_err(Error::defect)?,
+            row.payment_id.parse::<PaymentId>().map_err(Error::defect)?,
+        );
+        let terms = (row.user_id, row.amount_minor, row.currency, row.method);
+        let times = (Timestamp::from_micros(row.created_at), Timestamp::from_micros(row.updated_at));
+        payment(id, terms, (&row.status, row.decline_code), times)
     }
 }

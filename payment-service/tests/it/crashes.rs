@@ -58,88 +58,96 @@ fn crashes() -> [Crash; 8] {
     ]
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_same_call_again_finishes_what_a_crash_cut_off() {
     for crash in crashes() {
-        let till = Till::new();
-        let key = checkout(1);
-        crash_in(&till, key, &crash).await;
-        let cashier = restart(&till).await;
-        for _ in 0..2 {
-            assert_eq!(carry_out(&cashier, key, crash.call).await.unwrap().status, crash.again);
+        for till in Till::everywhere().await {
+            let key = checkout(1);
+            crash_in(&till, key, &crash).await;
+            let cashier = restart(&till).await;
+            for _ in 0..2 {
+                assert_eq!(carry_out(&cashier, key, crash.call).await.unwrap().status, crash.again);
+            }
+            let (payments, ledger) = (till.payments().await, till.ledger().await);
+            check_at_rest(&payments, &ledger);
+            assert_eq!(effects_of(key, &ledger), crash.effects[0], "{:?} {:?}", crash.call, crash.fault);
+            till.done().await;
         }
-        let (payments, ledger) = (till.payments().await, till.ledger().await);
-        check_at_rest(&payments, &ledger);
-        assert_eq!(effects_of(key, &ledger), crash.effects[0], "{:?} {:?}", crash.call, crash.fault);
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn after_a_crash_a_look_finds_the_truth_and_a_void_ends_it() {
     for crash in crashes() {
-        let till = Till::new();
-        let key = checkout(1);
-        crash_in(&till, key, &crash).await;
-        let cashier = restart(&till).await;
-        assert_eq!(cashier.find(key).await.unwrap().status, crash.seen);
-        let undone = match cashier.void(key).await {
-            Ok(payment) => Ok(payment.status),
-            Err(Error::Refused(refusal)) => Err(refusal),
-            Err(error) => panic!("{error:?}"),
-        };
-        assert_eq!(undone, crash.undone, "{:?} {:?}", crash.call, crash.fault);
-        let (payments, ledger) = (till.payments().await, till.ledger().await);
-        check(&payments, &ledger);
-        assert_eq!(effects_of(key, &ledger), crash.effects[1], "{:?} {:?}", crash.call, crash.fault);
+        for till in Till::everywhere().await {
+            let key = checkout(1);
+            crash_in(&till, key, &crash).await;
+            let cashier = restart(&till).await;
+            assert_eq!(cashier.find(key).await.unwrap().status, crash.seen);
+            let undone = match cashier.void(key).await {
+                Ok(payment) => Ok(payment.status),
+                Err(Error::Refused(refusal)) => Err(refusal),
+                Err(error) => panic!("{error:?}"),
+            };
+            assert_eq!(undone, crash.undone, "{:?} {:?}", crash.call, crash.fault);
+            let (payments, ledger) = (till.payments().await, till.ledger().await);
+            check(&payments, &ledger);
+            assert_eq!(effects_of(key, &ledger), crash.effects[1], "{:?} {:?}", crash.call, crash.fault);
+            till.done().await;
+        }
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_void_of_nothing_that_is_cut_off_refuses_the_authorization_all_the_same() {
     for fault in [Fault::HangBefore, Fault::HangAfter] {
-        let till = Till::new();
-        let key = checkout(1);
-        {
-            let (cashier, line) = unreliable(&till).await;
-            die_in(&cashier, &line, key, Call::Void, fault).await;
+        for till in Till::everywhere().await {
+            let key = checkout(1);
+            {
+                let (cashier, line) = unreliable(&till).await;
+                die_in(&cashier, &line, key, Call::Void, fault).await;
+            }
+            let cashier = restart(&till).await;
+            let late = cashier.authorize(key, terms("pm_card_visa")).await;
+            assert!(matches!(late, Err(Error::Refused(Refusal::Voided))), "{late:?}");
+            assert_eq!(effects_of(key, &till.ledger().await), TOMBSTONE);
+            check_at_rest(&till.payments().await, &till.ledger().await);
+            till.done().await;
         }
-        let cashier = restart(&till).await;
-        let late = cashier.authorize(key, terms("pm_card_visa")).await;
-        assert!(matches!(late, Err(Error::Refused(Refusal::Voided))), "{late:?}");
-        assert_eq!(effects_of(key, &till.ledger().await), TOMBSTONE);
-        check_at_rest(&till.payments().await, &till.ledger().await);
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_acknowledged_is_there_after_a_restart() {
-    let till = Till::new();
-    let visa = Ask::Authorize("pm_card_visa");
-    let calls: [(&[Ask], _); 4] = [
-        (&[visa], PaymentStatus::Authorized),
-        (&[visa, Ask::Capture], PaymentStatus::Captured),
-        (&[visa, Ask::Void], PaymentStatus::Voided),
-        (&[visa, Ask::Capture, Ask::Refund], PaymentStatus::Refunded),
-    ];
-    {
-        let client = in_process(&till.open().await);
-        for (number, (calls, status)) in (1..).zip(calls) {
-            let mut last = None;
-            for call in calls {
-                last = ask(&client, checkout(number), *call).await.ok();
+    for till in Till::everywhere().await {
+        let visa = Ask::Authorize("pm_card_visa");
+        let calls: [(&[Ask], _); 4] = [
+            (&[visa], PaymentStatus::Authorized),
+            (&[visa, Ask::Capture], PaymentStatus::Captured),
+            (&[visa, Ask::Void], PaymentStatus::Voided),
+            (&[visa, Ask::Capture, Ask::Refund], PaymentStatus::Refunded),
+        ];
+        {
+            let client = in_process(&till.open().await);
+            for (number, (calls, status)) in (1..).zip(calls) {
+                let mut last = None;
+                for call in calls {
+                    last = ask(&client, checkout(number), *call).await.ok();
+                }
+                assert_eq!(last, Some(status));
             }
-            assert_eq!(last, Some(status));
         }
+        let before = till.payments().await;
+        let service = till.open().await;
+        assert_eq!(service.store().snapshot().await.unwrap(), before);
+        let client = in_process(&service);
+        for (number, (calls, status)) in (1..).zip(calls) {
+            assert_eq!(ask(&client, checkout(number), Ask::Get).await, Ok(status));
+            assert_eq!(ask(&client, checkout(number), calls[calls.len() - 1]).await, Ok(status));
+        }
+        check_at_rest(&before, &till.ledger().await);
+        till.done().await;
     }
-    let before = till.payments().await;
-    let service = till.open().await;
-    assert_eq!(service.store().snapshot().await.unwrap(), before);
-    let client = in_process(&service);
-    for (number, (calls, status)) in (1..).zip(calls) {
-        assert_eq!(ask(&client, checkout(number), Ask::Get).await, Ok(status));
-        assert_eq!(ask(&client, checkout(number), calls[calls.len() - 1]).await, Ok(status));
-    }
-    check_at_rest(&before, &till.ledger().await);
 }
 
 async fn crash_in(till: &Till, key: CheckoutId, crash: &Crash) {

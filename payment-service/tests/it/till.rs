@@ -1,19 +1,21 @@
 //! A payment service on a directory that outlives it.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use payment_service::payment::{Payment, Terms};
 use payment_service::provider::simulated::{Draw, Entry, Habits, Simulated, ledger};
 use payment_service::provider::{Method, Provider};
-use payment_service::store::Store;
-use payment_service::store::sqlite::SqliteStore;
-use payment_service::{Cashier, Files, Service, Settings};
+use payment_service::store::{self, Store};
+use payment_service::{Cashier, Places, Service, Settings};
 use platform::World;
+use platform::config::Location;
 use platform::transport::Transport;
 use proto::payment::payment_service_client::PaymentServiceClient;
 use proto::payment::{self as pb, AuthorizeRequest};
-use testkit::{ManualClock, TempDir, eventually};
+use sql::postgres::Scratch;
+use testkit::{Engine, ManualClock, TempDir, eventually};
 use tonic::{Code, Request, Status};
 use types::{CheckoutId, Currency, Money, UserId};
 use uuid::Uuid;
@@ -24,27 +26,62 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where payments are kept while services come and go.
 pub(crate) struct Till {
-    dir: TempDir,
+    places: Places,
+    kept: Kept,
     pub(crate) world: World,
     pub(crate) clock: ManualClock,
 }
 
+/// What the places are in.
+enum Kept {
+    Dir(#[expect(dead_code, reason = "removed when it is dropped")] TempDir),
+    Server(Box<Scratch>),
+}
+
 impl Till {
+    /// In files.
     pub(crate) fn new() -> Self {
-        let (world, clock) = testkit::world();
         let dir = TempDir::new().unwrap();
-        Self { dir, world, clock }
+        let file = |name| Location::File(dir.path().join(name));
+        let places = Places { payments: file("payment.db"), provider: file("provider.db") };
+        Self::at(places, Kept::Dir(dir))
     }
 
-    fn files(&self) -> Files {
-        let file = |name| self.dir.path().join(name);
-        Files { payments: file("payment.db"), provider: file("provider.db") }
+    /// One in files, and one on a server if there is any.
+    pub(crate) async fn everywhere() -> Vec<Self> {
+        let mut tills = vec![Self::new()];
+        if let Some(url) = Engine::Postgres.url() {
+            let scratch = Scratch::new(&url).await.unwrap();
+            let places = Places::new(Location::Postgres(scratch.server().clone()), Path::new(""));
+            tills.push(Self::at(places, Kept::Server(Box::new(scratch))));
+        }
+        tills
+    }
+
+    fn at(places: Places, kept: Kept) -> Self {
+        let (world, clock) = testkit::world();
+        Self { places, kept, world, clock }
+    }
+
+    /// So many rounds of a race, or fewer where each costs more.
+    pub(crate) fn rounds(&self, rounds: u128) -> u128 {
+        match self.kept {
+            Kept::Dir(_) => rounds,
+            Kept::Server(_) => rounds / 10,
+        }
+    }
+
+    /// Puts everything away.
+    pub(crate) async fn done(self) {
+        if let Kept::Server(scratch) = self.kept {
+            (*scratch).drop().await.unwrap();
+        }
     }
 
     /// The whole service; waits for a former one to let go of the files.
     pub(crate) async fn open(&self) -> Service {
         let settings = Settings { payment_success_rate: 1.0, payment_delay_ms: 0 };
-        let open = async || payment_service::open(&self.files(), &settings, self.world.clone()).await.ok();
+        let open = async || payment_service::open(&self.places, &settings, self.world.clone()).await.ok();
         eventually("a service on these files", PATIENCE, open).await
     }
 
@@ -55,9 +92,8 @@ impl Till {
 
     /// The same, with its book.
     pub(crate) async fn cashier_and_store(&self, provider: Arc<dyn Provider>) -> (Cashier, Arc<dyn Store>) {
-        let path = self.files().payments;
-        let open = async || SqliteStore::open(&path).await.ok();
-        let store: Arc<dyn Store> = Arc::new(eventually("the payments", PATIENCE, open).await);
+        let open = async || store::open(&self.places.payments).await.ok();
+        let store = eventually("the payments", PATIENCE, open).await;
         (Cashier::new(store.clone(), provider, self.world.clone()), store)
     }
 
@@ -67,20 +103,20 @@ impl Till {
     }
 
     pub(crate) async fn provider_with(&self, success_rate: f64, draw: Draw) -> Simulated {
-        let path = self.files().provider;
+        let place = &self.places.provider;
         let habits = Habits { success_rate, delay: Duration::ZERO };
-        let open = async || Simulated::open(&path, habits, self.world.clock.clone(), draw.clone()).await.ok();
+        let open = async || Simulated::open(place, habits, self.world.clock.clone(), draw.clone()).await.ok();
         eventually("the provider", PATIENCE, open).await
     }
 
     /// Everything that happened to the money.
     pub(crate) async fn ledger(&self) -> Vec<Entry> {
-        ledger(&self.files().provider).await.unwrap()
+        ledger::open_read_only(&self.places.provider).await.unwrap().entries().await.unwrap()
     }
 
     /// Everything that the service believes.
     pub(crate) async fn payments(&self) -> Vec<Payment> {
-        SqliteStore::open_read_only(&self.files().payments).await.unwrap().snapshot().await.unwrap()
+        store::open_read_only(&self.places.payments).await.unwrap().snapshot().await.unwrap()
     }
 }
 

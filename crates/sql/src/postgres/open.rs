@@ -12,8 +12,8 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// Connections of one service: what two cores keep busy, by measurement; more only wait inside of the server.
-const CONNECTIONS: u32 = 16;
+/// Connections of one instance: what two cores keep busy, by measurement; more only wait inside of the server.
+pub(super) const CONNECTIONS: u32 = 8;
 
 /// How long a caller waits for a connection.
 const CONNECT_WITHIN: Duration = Duration::from_millis(1500);
@@ -156,7 +156,8 @@ pub(super) fn pool(server: &Server, schema: &'static str, access: Access) -> Res
         ])
         .disable_statement_logging();
     Ok(PgPoolOptions::new()
-        .max_connections(CONNECTIONS)
+        // Two more: for who reads everything, and for connections that are on their way back.
+        .max_connections(CONNECTIONS + 2)
         .acquire_timeout(CONNECT_WITHIN)
         // A ping before each use would cost as much as most statements.
         .test_before_acquire(false)

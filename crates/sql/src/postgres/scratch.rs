@@ -37,6 +37,11 @@ impl Scratch {
         Ok(Self { admin, name, server })
     }
 
+    /// Its name, which no other has: good for other engines too.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Where it is, as a setting says it.
     pub fn server(&self) -> &Server {
         &self.server

@@ -1,12 +1,113 @@
 //! The ledger of the simulated provider: what took effect, in its order.
 
-use std::path::Path;
+mod postgres;
+mod sqlite;
 
-use sql::sqlite::Database;
-use sqlx::SqliteConnection;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use platform::config::Location;
 use types::{CheckoutId, Money, Timestamp};
 
 use crate::provider::{Method, Standing};
+pub use postgres::Postgres;
+pub use sqlite::Sqlite;
+
+/// Where the ledger is kept. Each method is one transaction, durable when it has answered; of two calls for one
+/// key at once, through whichever instance, the second sees what the first one did.
+#[async_trait]
+pub trait Ledger: Send + Sync {
+    /// Opens a key with an effect, unless it is open. Of the calls for a key so many of the first are only
+    /// counted: the provider is out.
+    ///
+    /// # Errors
+    /// Any [`sql::Error`].
+    async fn begin(&self, key: CheckoutId, opening: Opening) -> Result<Begun, sql::Error>;
+
+    /// Adds the effect that `decide` finds right for where the key stands, if any.
+    ///
+    /// # Errors
+    /// Any [`sql::Error`].
+    async fn resolve(&self, key: CheckoutId, decide: Decide, at: Timestamp) -> Result<Resolved, sql::Error>;
+
+    /// What is held under a key.
+    ///
+    /// # Errors
+    /// Any [`sql::Error`].
+    async fn held(&self, key: CheckoutId) -> Result<Option<Held>, sql::Error>;
+
+    /// Everything that took effect, oldest first.
+    ///
+    /// # Errors
+    /// Any [`sql::Error`].
+    async fn entries(&self) -> Result<Vec<Entry>, sql::Error>;
+
+    /// Whether the ledger can be reached at this moment.
+    ///
+    /// # Errors
+    /// [`sql::Error::Unavailable`] when it can't.
+    async fn ping(&self) -> Result<(), sql::Error>;
+}
+
+/// What is to be done for where a key stands.
+pub type Decide = fn(Option<&Standing>) -> Option<Effect>;
+
+/// How a key is to be opened.
+#[derive(Debug, Clone)]
+pub struct Opening {
+    /// What about.
+    pub terms: Terms,
+    /// With which effect.
+    pub effect: Effect,
+    /// How many calls are only counted before.
+    pub outages: i64,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What came of opening a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Begun {
+    /// It is open now, with the effect.
+    Now,
+    /// It was open.
+    Before(Held),
+    /// It was counted.
+    Outage,
+}
+
+/// What came of resolving a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Resolved {
+    /// This was added, about these terms if there are any.
+    Now(Effect, Option<Terms>),
+    /// Nothing was to be done for what is held.
+    Before(Held),
+    /// Nothing was to be done for a key that nobody knows.
+    Unknown,
+}
+
+/// Opens the ledger at this place. A server that is not there is waited for.
+///
+/// # Errors
+/// What hinders it from being opened, in words for who started the program.
+pub async fn open(location: &Location) -> anyhow::Result<Arc<dyn Ledger>> {
+    Ok(match location {
+        Location::File(path) => Arc::new(Sqlite::open(path).await?),
+        Location::Postgres(server) => Arc::new(Postgres::open(server).await?),
+    })
+}
+
+/// Opens a ledger that is there for reading only, whether or not the provider is at work on it.
+///
+/// # Errors
+/// What hinders it from being read.
+pub async fn open_read_only(location: &Location) -> anyhow::Result<Arc<dyn Ledger>> {
+    Ok(match location {
+        Location::File(path) => Arc::new(Sqlite::open_read_only(path).await?),
+        Location::Postgres(server) => Arc::new(Postgres::open_read_only(server).await?),
+    })
+}
 
 /// One thing that took effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,131 +170,48 @@ impl Effect {
 
 /// What an authorisation was about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Terms {
-    pub(super) amount: Money,
-    pub(super) method: Method,
+pub struct Terms {
+    /// How much.
+    pub amount: Money,
+    /// Paid how.
+    pub method: Method,
 }
 
 /// What is held under a key.
-pub(super) struct Held {
-    pub(super) standing: Standing,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Where it stands.
+    pub standing: Standing,
     /// `None` under a tombstone.
-    pub(super) terms: Option<Terms>,
+    pub terms: Option<Terms>,
 }
 
-/// The ledger in this file, oldest entry first, whether or not the provider is at work on it.
-///
-/// # Errors
-/// When the file can't be opened or read.
-pub async fn ledger(path: &Path) -> anyhow::Result<Vec<Entry>> {
-    let database = Database::open_read_only(path).await?;
-    let entries = entries(&mut *database.read().await?).await;
-    database.close().await;
-    Ok(entries?)
-}
+/// `effect, decline_code, amount_minor, currency, method` of a row.
+type Columns = (String, Option<String>, Option<i64>, Option<String>, Option<String>);
 
-pub(super) async fn entries(connection: &mut SqliteConnection) -> Result<Vec<Entry>, sql::Error> {
-    let rows: Vec<Row> = sqlx::query_as(
-        "SELECT seq, checkout_key, effect, decline_code, amount_minor, currency, method, at
-         FROM ledger ORDER BY seq",
-    )
-    .fetch_all(connection)
-    .await?;
-    rows.into_iter().map(|row| Ok(row.parse()?.0)).collect()
-}
-
-pub(super) async fn held(
-    connection: &mut SqliteConnection,
-    key: CheckoutId,
-) -> Result<Option<Held>, sql::Error> {
-    let last: Option<Row> = sqlx::query_as(
-        "SELECT seq, checkout_key, effect, decline_code, amount_minor, currency, method, at
-         FROM ledger WHERE checkout_key = ? ORDER BY seq DESC LIMIT 1",
-    )
-    .bind(key.to_string())
-    .fetch_optional(connection)
-    .await?;
-    let Some(row) = last else { return Ok(None) };
-    let (entry, terms) = row.parse()?;
-    Ok(Some(Held { standing: entry.effect.standing(), terms }))
-}
-
-pub(super) async fn append(
-    connection: &mut SqliteConnection,
-    key: CheckoutId,
-    effect: &Effect,
-    terms: Option<&Terms>,
-    at: Timestamp,
-) -> Result<(), sql::Error> {
-    let (effect, decline_code) = effect.parts();
-    sqlx::query(
-        "INSERT INTO ledger (checkout_key, effect, decline_code, amount_minor, currency, method, at)
-         VALUES (?, ?, ?, ?, ?, ?, ?)",
-    )
-    .bind(key.to_string())
-    .bind(effect)
-    .bind(decline_code)
-    .bind(terms.map(|terms| terms.amount.minor))
-    .bind(terms.map(|terms| terms.amount.currency.code()))
-    .bind(terms.map(|terms| terms.method.token()))
-    .bind(at.micros())
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// Counts one more authorisation that failed for want of a provider; how many there are now.
-pub(super) async fn count_outage(
-    connection: &mut SqliteConnection,
-    key: CheckoutId,
-) -> Result<i64, sql::Error> {
-    let attempts = sqlx::query_scalar(
-        "INSERT INTO outages (checkout_key, attempts) VALUES (?, 1)
-         ON CONFLICT (checkout_key) DO UPDATE SET attempts = attempts + 1 RETURNING attempts",
-    )
-    .bind(key.to_string())
-    .fetch_one(connection)
-    .await?;
-    Ok(attempts)
-}
-
-#[derive(sqlx::FromRow)]
-struct Row {
+/// What the columns of a row say, whatever the adapter.
+fn parse(
     seq: i64,
-    checkout_key: String,
-    effect: String,
-    decline_code: Option<String>,
-    amount_minor: Option<i64>,
-    currency: Option<String>,
-    method: Option<String>,
-    at: i64,
-}
-
-impl Row {
-    fn parse(self) -> Result<(Entry, Option<Terms>), sql::Error> {
-        let effect = match (self.effect.as_str(), self.decline_code) {
-            ("authorize", None) => Effect::Authorize,
-            ("decline", Some(code)) => Effect::Decline { code },
-            ("capture", None) => Effect::Capture,
-            ("void", None) => Effect::Void,
-            ("refund", None) => Effect::Refund,
-            ("tombstone", None) => Effect::Tombstone,
-            (other, _) => return Err(sql::Error::defect(format!("no effect of the ledger: {other}"))),
-        };
-        let terms = match (self.amount_minor, self.currency, self.method) {
-            (Some(minor), Some(currency), Some(method)) => {
-                let amount = Money::new(minor, currency.parse().map_err(sql::Error::defect)?);
-                Some(Terms { amount, method: Method::new(method) })
-            }
-            _ => None,
-        };
-        let entry = Entry {
-            seq: self.seq,
-            key: self.checkout_key.parse().map_err(sql::Error::defect)?,
-            effect,
-            amount: terms.as_ref().map(|terms| terms.amount),
-            at: Timestamp::from_micros(self.at),
-        };
-        Ok((entry, terms))
-    }
+    key: CheckoutId,
+    (effect, decline_code, minor, currency, method): Columns,
+    at: Timestamp,
+) -> Result<(Entry, Option<Terms>), sql::Error> {
+    let effect = match (effect.as_str(), decline_code) {
+        ("authorize", None) => Effect::Authorize,
+        ("decline", Some(code)) => Effect::Decline { code },
+        ("capture", None) => Effect::Capture,
+        ("void", None) => Effect::Void,
+        ("refund", None) => Effect::Refund,
+        ("tombstone", None) => Effect::Tombstone,
+        (other, _) => return Err(sql::Error::defect(format!("no effect of the ledger: {other}"))),
+    };
+    let terms = match (minor, currency, method) {
+        (Some(minor), Some(currency), Some(method)) => {
+            let amount = Money::new(minor, currency.parse().map_err(sql::Error::defect)?);
+            Some(Terms { amount, method: Method::new(method) })
+        }
+        _ => None,
+    };
+    let amount = terms.as_ref().map(|terms| terms.amount);
+    Ok((Entry { seq, key, effect, amount, at }, terms))
 }
