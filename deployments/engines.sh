@@ -59,6 +59,8 @@ postgres_bin() {
   dirname "$found"
 }
 
+need_tools() { command -v pgrep >/dev/null || package procps; }
+
 need_postgres() { postgres_bin >/dev/null || package postgresql; }
 
 need_redis() { command -v redis-server >/dev/null || package redis-server; }
@@ -303,7 +305,7 @@ up() {
   mkdir -p "$tools" "$data"
   lock
   local name started=()
-  for name in "${NAMES[@]}"; do "need_$name"; done
+  for name in tools "${NAMES[@]}"; do "need_$name"; done
   for name in "${NAMES[@]}"; do
     pid "$name" >/dev/null && continue
     "launch_$name"

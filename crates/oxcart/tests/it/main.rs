@@ -6,6 +6,8 @@ mod client;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod compose;
+#[cfg(test)]
 mod delays;
 #[cfg(test)]
 mod harness;
