@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::anyhow;
 use async_trait::async_trait;
 use platform::config::{self, Server};
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
@@ -184,5 +183,5 @@ fn scan(consumer: &Consumer, end: &End, mut show: impl FnMut(&BorrowedMessage<'_
         }
     }
     let (topic, partition) = (&end.topic, end.partition);
-    Err(Error::Unavailable(anyhow!("partition {partition} of {topic} can't be read to its end").into()))
+    Err(unavailable(format_args!("partition {partition} of {topic} can't be read to its end")))
 }

@@ -1,6 +1,7 @@
 //! What all that a log does has in common: one producer, and the topics that are known to exist.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -128,7 +129,7 @@ impl Client {
             match confirmed {
                 Ok(Ok(_)) => {}
                 Ok(Err((error, _))) => return Err(self.failed(topic, error)),
-                Err(dropped) => return Err(Error::Unavailable(dropped.into())),
+                Err(dropped) => return Err(unavailable(dropped)),
             }
         }
         Ok(())
@@ -172,8 +173,7 @@ impl Client {
                 // Another process was faster.
                 Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
                 Err((topic, code)) => {
-                    let why = KafkaError::AdminOp(code);
-                    return Err(unavailable(anyhow::anyhow!(why).context(format!("no topic {topic}"))));
+                    return Err(unavailable(format_args!("topic {topic} can't be made: {code}")));
                 }
             }
         }
@@ -208,16 +208,20 @@ impl Client {
     }
 
     fn failed(&self, topic: &str, error: KafkaError) -> Error {
-        // It was there once: made again with the next publication.
-        if let Some(RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownTopicOrPartition) =
-            error.rdkafka_error_code()
-        {
-            self.known().remove(topic);
+        match error.rdkafka_error_code() {
+            // It was there once: made again with the next publication.
+            Some(RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownTopicOrPartition) => {
+                self.known().remove(topic);
+            }
+            // Brokers that hang are noticed here long before their connections fail.
+            Some(RDKafkaErrorCode::MessageTimedOut) => self.complaints.add(),
+            _ => {}
         }
         unavailable(error)
     }
 }
 
-pub(super) fn unavailable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-    Error::Unavailable(error.into())
+/// In words alone: the library's errors repeat their causes.
+pub(super) fn unavailable(error: impl Display) -> Error {
+    Error::Unavailable(error.to_string().into())
 }

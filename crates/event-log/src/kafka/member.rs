@@ -179,7 +179,7 @@ impl Member {
     }
 }
 
-/// Waits for the brokers: the library tells of a commit that is not waited for only to C.
+/// Waits for the brokers: the library's Rust side never hears of a commit that is not waited for.
 fn note(consumer: &Consumer, place: &Place) -> Answer {
     if consumer.assignment_lost() {
         return Err(RDKafkaErrorCode::AssignmentLost);

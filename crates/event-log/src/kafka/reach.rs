@@ -38,7 +38,9 @@ pub(super) async fn watch(client: Arc<Client>, closing: CancellationToken) {
         };
         let is_down = looked.is_err();
         match looked {
-            Ok(()) if was_down => tracing::info!("the event log answers again"),
+            Ok(()) if was_down => {
+                tracing::info!(setting = client.variable(), "the event log answers again");
+            }
             Err(error) if !was_down => tracing::warn!(
                 setting = client.variable(),
                 error = format!("{:#}", anyhow::anyhow!(error)),
@@ -81,8 +83,12 @@ impl ClientContext for Ear {
             RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
                 tracing::error!(facility, text, "librdkafka");
             }
-            RDKafkaLogLevel::Error
-            | RDKafkaLogLevel::Warning
+            RDKafkaLogLevel::Error => {
+                tracing::debug!(facility, text, "librdkafka");
+                // A connection that fails, for one. That all have failed is told by `error`, but not always.
+                self.0.add();
+            }
+            RDKafkaLogLevel::Warning
             | RDKafkaLogLevel::Notice
             | RDKafkaLogLevel::Info
             | RDKafkaLogLevel::Debug => tracing::debug!(facility, text, "librdkafka"),

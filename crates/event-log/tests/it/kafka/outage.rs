@@ -1,12 +1,17 @@
 //! Brokers that are not there.
 
+use std::fmt::Debug;
 use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use event_log::{Archive as _, Error, EventLog as _, Reached};
 use rdkafka::mocking::MockCluster;
 use testkit::eventually;
 use tokio::time::{Instant, timeout};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Level, Metadata};
 
 use super::{Kafka, MOMENT, next, take};
 use crate::{SOON, event, numbers};
@@ -19,7 +24,7 @@ async fn brokers_that_are_out_of_reach_hinder_no_start() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let kafka = Kafka::at(port.to_string());
     let (log, started) = (kafka.open(1), Instant::now());
-    assert!(!Reached::new(std::sync::Arc::new(log.clone())).is_reached().await);
+    assert!(!Reached::new(Arc::new(log.clone())).is_reached().await);
     assert!(matches!(log.ping().await, Err(Error::Unavailable(_))));
     let published = timeout(BOUND, log.publish("t", &[event(1)])).await.expect("no bound");
     assert!(matches!(published, Err(Error::Unavailable(_))), "{published:?}");
@@ -52,5 +57,75 @@ async fn brokers_that_come_back_are_used_again() {
     // The first attempt at it may have got through.
     let delivered = next(&mut member).await;
     assert!(numbers(&delivered).iter().all(|number| *number == 2), "{delivered:?}");
+    log.close().await;
+}
+
+/// Names the brokers of the test that listens.
+const OURS: &str = "BROKERS_THAT_ARE_LISTENED_TO";
+
+/// What is told of its outages.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<Vec<String>>>);
+
+impl tracing::Subscriber for Told {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target() == "event_log::kafka::reach" && *metadata.level() <= Level::INFO
+    }
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut line = Line(event.metadata().level().to_string());
+        event.record(&mut line);
+        if line.0.contains(OURS) {
+            self.0.lock().unwrap().push(line.0);
+        }
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+struct Line(String);
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        if field.name() != "error" {
+            self.0.push_str(&format!(" {value:?}"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_outage_is_told_once() {
+    let told = Told::default();
+    // A subscriber of this thread alone misses lines whose place in the code another thread came to first.
+    tracing::subscriber::set_global_default(told.clone()).unwrap();
+    let lines = || told.0.lock().unwrap().len();
+    let cluster = MockCluster::new(1).unwrap();
+    cluster.create_topic("t", 1, 1).unwrap();
+    let mut kafka = Kafka::at(cluster.bootstrap_servers());
+    kafka.server.variable = OURS.to_owned();
+    let log = kafka.open(1);
+    let mut member = log.subscribe("g", &["t"]).await.unwrap();
+    log.publish("t", &[event(1)]).await.unwrap();
+    next(&mut member).await;
+    for outage in 1..=2 {
+        cluster.broker_down(1).unwrap();
+        eventually("a warning", SOON, async || lines() == 2 * outage - 1).await;
+        log.ping().await.unwrap_err();
+        cluster.broker_up(1).unwrap();
+        eventually("its end", SOON, async || lines() == 2 * outage).await;
+    }
+    let warning = format!("WARN no broker of the event log answers; events wait until one does {OURS:?}");
+    let end = format!("INFO the event log answers again {OURS:?}");
+    assert_eq!(*told.0.lock().unwrap(), [warning.clone(), end.clone(), warning, end]);
     log.close().await;
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use event_log::{Archive as _, EventLog as _, UNREADABLE};
+use event_log::{Archive as _, EventLog as _, Replayed, UNREADABLE, replay};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{Consumer as _, StreamConsumer};
 use rdkafka::message::{Header, Headers as _, Message as _, OwnedHeaders, OwnedMessage};
@@ -123,5 +123,8 @@ async fn what_is_no_event_is_given_up_and_the_next_is_delivered() {
     let mut undertaker = log.subscribe(&kafka.name("u"), &[&format!("{topic}.dlq")]).await.unwrap();
     let events: Vec<_> = take(&mut undertaker, 2).await.into_iter().map(|it| it.event).collect();
     assert_eq!(events, [letters[0].delivery.event.clone(), letters[1].delivery.event.clone()]);
+    // There is nothing in them to be published again.
+    let replayed = replay(&log, &archive, &[&topic]).await.unwrap();
+    assert_eq!(replayed, Replayed { published: 0, unreadable: 2 });
     log.close().await;
 }
