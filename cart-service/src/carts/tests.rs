@@ -59,7 +59,7 @@ impl Store for Obedient {
         }
         *stored = Some(cart.clone());
         match order {
-            Order::LoseTheAnswer => Err(store::Error::Unknown(sql::Error::unknown("power cut"))),
+            Order::LoseTheAnswer => Err(store::Error::unknown("power cut")),
             Order::Write | Order::Lose => Ok(Replaced::Yes),
         }
     }
@@ -75,6 +75,8 @@ impl Store for Obedient {
     async fn ping(&self) -> Result<(), store::Error> {
         Ok(())
     }
+
+    async fn close(&self) {}
 }
 
 /// Carts in a store, with a catalogue that nobody can reach.

@@ -1,4 +1,5 @@
-//! The part of a cart that no statement looks into, as it is written to disk.
+//! The part of a cart that no statement looks into, as it is written: JSON in an SQLite file and in Redis, BSON in
+//! MongoDB.
 //!
 //! Fields are only ever added, each with a default: a cart lives for up to 90 days without being rewritten.
 
@@ -27,6 +28,8 @@ struct LineDocument {
 
 #[derive(Debug, Serialize, Deserialize)]
 struct TakenDocument {
+    /// As text also where BSON would have bytes: so it is found as it stands in the logs.
+    #[serde(with = "text")]
     checkout_id: CheckoutId,
     version: i64,
 }
@@ -42,6 +45,8 @@ pub(super) enum Unreadable {
     Price(#[from] InvalidMoney),
     #[error("a stored user is no user id")]
     User(#[from] types::InvalidId),
+    #[error("a stored cart was written by a newer version")]
+    Newer,
 }
 
 impl From<&Cart> for Document {
@@ -88,5 +93,19 @@ impl TryFrom<LineDocument> for Line {
             quantity: LineQuantity::try_from(line.quantity)?,
             added_at: Timestamp::from_micros(line.added_at),
         })
+    }
+}
+
+mod text {
+    use serde::{Deserialize as _, Deserializer, Serializer, de};
+    use types::CheckoutId;
+
+    pub(super) fn serialize<S: Serializer>(id: &CheckoutId, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(id)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<CheckoutId, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
     }
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cart_service::store::Store as _;
 use cart_service::{Peers, Service};
 use event_log::{DeadLetter, Event, EventLog as _};
 use platform::World;
