@@ -2,7 +2,7 @@
 
 #[cfg(test)]
 mod conformance;
-mod document;
+pub(crate) mod document;
 mod mongo;
 mod sqlite;
 

@@ -7,6 +7,7 @@ use platform::transport::Transport;
 use tokio::sync::Semaphore;
 
 use super::*;
+use crate::cache::Memory;
 use crate::cart::Version;
 use crate::fixtures::{cart, product, purchase, taken, user};
 
@@ -85,7 +86,7 @@ fn carts(store: &Arc<Obedient>) -> Carts {
     let (world, _clock) = testkit::world();
     // Waits are real, so that they end; the moment is that of the fixtures.
     let world = World { ids: world.ids, ..World::real() };
-    Carts::new(store.clone(), Catalogue::new(nowhere), world)
+    Carts::new(store.clone(), Cache::Memory(Memory::new()), Catalogue::new(nowhere), world)
 }
 
 fn young(lines: &[(i64, i64)]) -> Cart {

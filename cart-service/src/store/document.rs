@@ -9,7 +9,7 @@ use types::{CheckoutId, Currency, InvalidMoney, Money, ProductId, Timestamp};
 use crate::cart::{Cart, InvalidQuantity, Line, LineQuantity, Purchases, Taken, Version};
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Document {
+pub(crate) struct Document {
     lines: Vec<LineDocument>,
     purchases_floor: i64,
     purchases: Vec<TakenDocument>,
@@ -36,7 +36,7 @@ struct TakenDocument {
 
 /// Why what is on disk is no cart.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unreadable {
+pub(crate) enum Unreadable {
     #[error("a stored cart is not the expected JSON")]
     Json(#[from] serde_json::Error),
     #[error("a stored quantity is out of bounds")]
@@ -69,7 +69,7 @@ impl From<&Cart> for Document {
 }
 
 impl Document {
-    pub(super) fn into_parts(self) -> Result<(Vec<Line>, Purchases), Unreadable> {
+    pub(crate) fn into_parts(self) -> Result<(Vec<Line>, Purchases), Unreadable> {
         let taken =
             |taken: TakenDocument| Taken { checkout: taken.checkout_id, version: Version(taken.version) };
         let purchases = Purchases {

@@ -102,9 +102,10 @@ impl Keeper {
                 () = sleep(BEAT) => {}
                 () = self.gate.closed() => return None,
             }
-            let ping = redis::cmd("PING");
+            let (ping, asked) = (redis::cmd("PING"), Instant::now());
             let answer = timeout(PATIENCE, ping.query_async::<()>(&mut open.connection)).await;
-            if !matches!(answer, Ok(Ok(()))) {
+            // An answer that was late and is here all the same, as after this process itself was held up, is late.
+            if !matches!(answer, Ok(Ok(()))) || asked.elapsed() > PATIENCE {
                 self.gate.shut_after(&open);
                 return answer.ok().and_then(Result::err).map(|error| error.to_string());
             }
