@@ -18,6 +18,8 @@ use crate::store::{self, Replaced, Store};
 use crate::turns::{Turn, Turns};
 
 #[cfg(test)]
+mod instances;
+#[cfg(test)]
 mod tests;
 
 /// How often a change is tried on a cart that others change too. Within this process changes queue, so only
@@ -62,8 +64,8 @@ enum Step {
 }
 
 impl Carts {
-    pub(crate) fn new(store: Arc<dyn Store>, catalogue: Catalogue, world: World) -> Self {
-        let (cache, turns, writes) = (Cache::new(), Turns::new(), TaskTracker::new());
+    pub(crate) fn new(store: Arc<dyn Store>, cache: Cache, catalogue: Catalogue, world: World) -> Self {
+        let (turns, writes) = (Turns::new(), TaskTracker::new());
         Self { shared: Arc::new(Shared { store, cache, catalogue, world, turns, writes }) }
     }
 
@@ -154,6 +156,13 @@ impl Carts {
         self.shared.writes.wait().await;
     }
 
+    /// Waits for the writes that are under way, and closes the cache and the store.
+    pub(crate) async fn close(&self) {
+        self.settle().await;
+        self.shared.cache.close().await;
+        self.shared.store.close().await;
+    }
+
     fn now(&self) -> Timestamp {
         self.shared.world.clock.now()
     }
@@ -188,12 +197,14 @@ impl Carts {
         }
     }
 
-    /// Stores a cart in place of what was found, and notes it in the cache. Both happen even if the caller is
-    /// dropped in between: otherwise the cache would go on to show what is no longer stored.
+    /// Announces a cart to the cache, stores it in place of what was found, and notes it in the cache. All of it
+    /// happens even if the caller is dropped in between: otherwise the cache would go on to show what is no longer
+    /// stored.
     async fn replace(&self, turn: Turn, found: Option<Cart>, cart: Cart) -> Result<Replaced, Error> {
         let shared = self.shared.clone();
         let write = self.shared.writes.spawn(async move {
             let expected = found.map(|cart| cart.version);
+            shared.cache.expect(cart.user, cart.version).await;
             let replaced = shared.store.replace(expected, &cart).await;
             match replaced {
                 Ok(Replaced::Yes) => shared.cache.put(Arc::new(cart)).await,

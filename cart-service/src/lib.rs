@@ -22,5 +22,5 @@ mod turns;
 #[cfg(test)]
 mod fixtures;
 
-pub use config::Config;
+pub use config::{Config, Settings};
 pub use service::{Peers, Service, open, run};

@@ -13,15 +13,17 @@ use platform::tasks::Tasks;
 use platform::transport::Transport;
 use proto::cart::add_cart_item_service_server::AddCartItemServiceServer;
 use proto::cart::cart_service_server::CartServiceServer;
+use redis_link::Link;
 use sql::sqlite::Sharing;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::Api;
+use crate::cache::{Cache, Memory, Redis};
 use crate::carts::Carts;
 use crate::catalogue::Catalogue;
-use crate::config::Config;
+use crate::config::{Config, Settings};
 use crate::consumer::{CompletedCheckouts, GROUP};
-use crate::store::Sqlite;
+use crate::store::{Mongo, Sqlite, Store};
 
 /// Between sweeps: an expired cart counts as none anyway, so this only frees its space.
 const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
@@ -40,16 +42,17 @@ pub struct Service {
     clock: Arc<dyn Clock>,
 }
 
-/// Opens the carts in this directory. They follow the completed checkouts in `log`.
+/// Opens the carts where the settings say, else in this directory. They follow the completed checkouts in `log`.
 pub async fn open(
+    settings: &Settings,
     data_dir: &Path,
     peers: Peers,
     log: Arc<dyn EventLog>,
     world: World,
 ) -> anyhow::Result<Service> {
-    let store = Sqlite::open(&data_dir.join("cart.db")).await.context("can't open the carts")?;
+    let (store, cache) = open_store(settings, data_dir, &world).await.context("can't open the carts")?;
     let catalogue = Catalogue::new(peers.product);
-    let carts = Carts::new(Arc::new(store), catalogue, world.clone());
+    let carts = Carts::new(store, cache, catalogue, world.clone());
     let api = Api::new(carts.clone());
     let server = platform::grpc::server("cart", world.ids)
         .add(CartServiceServer::new(api.clone()))
@@ -59,14 +62,35 @@ pub async fn open(
     Ok(Service { carts, server, log, clock: world.clock })
 }
 
+/// The store, and the cache that suits it: see [`Cache`].
+async fn open_store(
+    settings: &Settings,
+    data_dir: &Path,
+    world: &World,
+) -> anyhow::Result<(Arc<dyn Store>, Cache)> {
+    let link = settings.redis().map(|server| Link::open(&server)).transpose()?;
+    let ids = world.ids.clone();
+    Ok(match settings.mongo() {
+        Some(server) => {
+            let store = Mongo::open(&server, &settings.mongo_db_name).await?;
+            (Arc::new(store), link.map_or(Cache::None, |link| Cache::Redis(Redis::new(link, ids))))
+        }
+        None => {
+            let store = Sqlite::open(&data_dir.join("cart.db")).await?;
+            let redis = link.map(|link| Cache::Redis(Redis::anew(link, ids)));
+            (Arc::new(store), redis.unwrap_or_else(|| Cache::Memory(Memory::new())))
+        }
+    })
+}
+
 impl Service {
     /// The server, the same for every caller.
     pub fn grpc(&self) -> platform::grpc::Server {
         self.server.clone()
     }
 
-    /// Takes purchases out, sweeps, and follows the store with the health of the server, until the shutdown
-    /// and the end of the writes that are under way by then.
+    /// Takes purchases out, sweeps, and follows the store with the health of the server, until the shutdown.
+    /// Then it ends the writes that are under way, and closes cache and store.
     pub async fn work(&self, shutdown: CancellationToken) -> anyhow::Result<()> {
         let mut tasks = Tasks::new(shutdown.clone());
         tasks.spawn("purchases", purchases(self, shutdown.clone()));
@@ -74,7 +98,7 @@ impl Service {
         let (health, clock) = (self.server.health(), self.clock.clone());
         tasks.spawn("health", platform::health::follow(health, clock, probe(self.carts.clone()), shutdown));
         let outcome = tasks.join().await;
-        self.carts.settle().await;
+        self.carts.close().await;
         outcome
     }
 }
@@ -120,6 +144,6 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         event_log::sqlite::Log::open(&config.data_dir.join("events.db"), Sharing::Shared, world.clone())
             .await
             .context("can't open the event log")?;
-    let service = open(&config.data_dir, peers, Arc::new(log), world).await?;
+    let service = open(&config.settings, &config.data_dir, peers, Arc::new(log), world).await?;
     platform::serve(service.grpc(), listener, |stop| service.work(stop), shutdown).await
 }

@@ -2,27 +2,30 @@
 
 #[cfg(test)]
 mod conformance;
-mod document;
+pub(crate) mod document;
+mod mongo;
 mod sqlite;
 
 use async_trait::async_trait;
+use sql::Cause;
 use types::{Timestamp, UserId};
 
 use crate::cart::{Cart, Version};
+pub use mongo::{Mongo, OpenError};
 pub use sqlite::Sqlite;
 
-/// Why a store did not do as asked.
-#[derive(Debug, thiserror::Error)]
+/// Why a store did not do as asked. Cloned freely: readers that asked together share one cause.
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// Certainly nothing was changed: the same call may be repeated.
     #[error("the cart store is unavailable")]
-    Unavailable(#[source] sql::Error),
+    Unavailable(#[source] Cause),
     /// The change may have been made: load the cart to know.
     #[error("the cart store did not say whether the change was made")]
-    Unknown(#[source] sql::Error),
+    Unknown(#[source] Cause),
     /// Our own fault, as a cart that can't be read. Repeating is of no use.
     #[error("the cart store was used in a wrong way")]
-    Defect(#[source] sql::Error),
+    Defect(#[source] Cause),
 }
 
 /// What became of a cart that was to be stored.
@@ -32,6 +35,23 @@ pub enum Replaced {
     Yes,
     /// The stored cart is not the expected one any more. Nothing was changed.
     Conflict,
+}
+
+impl Error {
+    /// An [`Error::Unavailable`] for this reason.
+    pub(crate) fn unavailable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Unavailable(Cause::from(cause.into()))
+    }
+
+    /// An [`Error::Unknown`] for this reason.
+    pub(crate) fn unknown(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Unknown(Cause::from(cause.into()))
+    }
+
+    /// An [`Error::Defect`] for this reason.
+    pub(crate) fn defect(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Defect(Cause::from(cause.into()))
+    }
 }
 
 /// The carts of all users. Every method is one transaction.
@@ -55,7 +75,8 @@ pub trait Store: Send + Sync {
     /// See [`Error`].
     async fn sweep(&self, unchanged_since: Timestamp, limit: u32) -> Result<u64, Error>;
 
-    /// All stored carts as they were at one moment, by user: for an audit.
+    /// All stored carts, by user: for an audit. They are those of one moment, except where the store says that
+    /// this takes that nobody changes any meanwhile.
     ///
     /// # Errors
     /// See [`Error`].
@@ -66,4 +87,7 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// See [`Error`].
     async fn ping(&self) -> Result<(), Error>;
+
+    /// Finishes what is under way and ends whatever works for the store, which is unavailable from then on.
+    async fn close(&self);
 }

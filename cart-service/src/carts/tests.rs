@@ -7,6 +7,7 @@ use platform::transport::Transport;
 use tokio::sync::Semaphore;
 
 use super::*;
+use crate::cache::Memory;
 use crate::cart::Version;
 use crate::fixtures::{cart, product, purchase, taken, user};
 
@@ -59,7 +60,7 @@ impl Store for Obedient {
         }
         *stored = Some(cart.clone());
         match order {
-            Order::LoseTheAnswer => Err(store::Error::Unknown(sql::Error::unknown("power cut"))),
+            Order::LoseTheAnswer => Err(store::Error::unknown("power cut")),
             Order::Write | Order::Lose => Ok(Replaced::Yes),
         }
     }
@@ -75,6 +76,8 @@ impl Store for Obedient {
     async fn ping(&self) -> Result<(), store::Error> {
         Ok(())
     }
+
+    async fn close(&self) {}
 }
 
 /// Carts in a store, with a catalogue that nobody can reach.
@@ -83,7 +86,7 @@ fn carts(store: &Arc<Obedient>) -> Carts {
     let (world, _clock) = testkit::world();
     // Waits are real, so that they end; the moment is that of the fixtures.
     let world = World { ids: world.ids, ..World::real() };
-    Carts::new(store.clone(), Catalogue::new(nowhere), world)
+    Carts::new(store.clone(), Cache::Memory(Memory::new()), Catalogue::new(nowhere), world)
 }
 
 fn young(lines: &[(i64, i64)]) -> Cart {

@@ -3,26 +3,53 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::join_all;
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, join_all};
 use types::Timestamp;
 
-use super::{Replaced, Store};
+use super::{Error, Replaced, Store};
 use crate::cart::{Cart, Version};
 use crate::fixtures::{cart, now, taken, usd, user};
 
 /// Runs all cases, each on a store of its own that `open` makes. What `open` returns beside the store is kept for
-/// as long as the case runs.
-pub(crate) async fn all<Kept>(open: impl AsyncFn() -> (Arc<dyn Store>, Kept)) {
-    let (store, _kept) = open().await;
-    a_cart_is_read_as_it_was_stored(store).await;
-    let (store, _kept) = open().await;
-    only_the_expected_version_is_replaced(store).await;
-    let (store, _kept) = open().await;
-    of_many_at_once_one_wins(store).await;
-    let (store, _kept) = open().await;
-    a_sweep_takes_the_old_and_leaves_the_young(store).await;
-    let (store, _kept) = open().await;
-    a_snapshot_has_all_carts(store).await;
+/// as long as the case runs, and then given to `discard`.
+pub(crate) async fn all<Kept>(
+    open: impl AsyncFn() -> (Arc<dyn Store>, Kept),
+    discard: impl AsyncFn(Arc<dyn Store>, Kept),
+) {
+    alone(&open, &discard).await;
+    at_once(&open, &discard).await;
+}
+
+/// The cases in which one call comes after the other.
+pub(crate) async fn alone<Kept>(
+    open: &impl AsyncFn() -> (Arc<dyn Store>, Kept),
+    discard: &impl AsyncFn(Arc<dyn Store>, Kept),
+) {
+    run(open, discard, |store| a_cart_is_read_as_it_was_stored(store).boxed()).await;
+    run(open, discard, |store| only_the_expected_version_is_replaced(store).boxed()).await;
+    run(open, discard, |store| of_many_first_carts_at_once_one_wins(store).boxed()).await;
+    run(open, discard, |store| a_sweep_takes_the_old_and_leaves_the_young(store).boxed()).await;
+    run(open, discard, |store| a_snapshot_has_all_carts(store).boxed()).await;
+    run(open, discard, |store| a_closed_store_is_unavailable(store).boxed()).await;
+}
+
+/// The cases that need a server on which finding and changing a document is one step.
+pub(crate) async fn at_once<Kept>(
+    open: &impl AsyncFn() -> (Arc<dyn Store>, Kept),
+    discard: &impl AsyncFn(Arc<dyn Store>, Kept),
+) {
+    run(open, discard, |store| of_many_changes_at_once_one_wins(store).boxed()).await;
+}
+
+async fn run<Kept>(
+    open: &impl AsyncFn() -> (Arc<dyn Store>, Kept),
+    discard: &impl AsyncFn(Arc<dyn Store>, Kept),
+    case: fn(Arc<dyn Store>) -> BoxFuture<'static, ()>,
+) {
+    let (store, kept) = open().await;
+    case(store.clone()).await;
+    discard(store, kept).await;
 }
 
 fn at(version: i64, cart: &Cart) -> Cart {
@@ -65,21 +92,28 @@ async fn only_the_expected_version_is_replaced(store: Arc<dyn Store>) {
     assert_eq!(store.load(user(1)).await.unwrap(), Some(next));
 }
 
-async fn of_many_at_once_one_wins(store: Arc<dyn Store>) {
-    let race = async |expected: Option<Version>, version: i64| {
-        let carts: Vec<Cart> = (1..=32).map(|id| at(version, &cart(1, &[(id, 1)]))).collect();
-        let outcomes = join_all(carts.iter().map(|cart| store.replace(expected, cart))).await;
-        let won: Vec<&Cart> = carts
-            .iter()
-            .zip(&outcomes)
-            .filter(|(_, outcome)| matches!(outcome, Ok(Replaced::Yes)))
-            .map(|(cart, _)| cart)
-            .collect();
-        assert_eq!((won.len(), outcomes.iter().filter(|outcome| outcome.is_err()).count()), (1, 0));
-        assert_eq!(store.load(user(1)).await.unwrap().as_ref(), won.first().copied());
-    };
-    race(None, 5).await;
-    race(Some(Version(5)), 6).await;
+async fn of_many_first_carts_at_once_one_wins(store: Arc<dyn Store>) {
+    race(&store, None, 5).await;
+}
+
+async fn of_many_changes_at_once_one_wins(store: Arc<dyn Store>) {
+    race(&store, None, 5).await;
+    for version in 6..10 {
+        race(&store, Some(Version(version - 1)), version).await;
+    }
+}
+
+async fn race(store: &Arc<dyn Store>, expected: Option<Version>, version: i64) {
+    let carts: Vec<Cart> = (1..=32).map(|id| at(version, &cart(1, &[(id, 1)]))).collect();
+    let outcomes = join_all(carts.iter().map(|cart| store.replace(expected, cart))).await;
+    let won: Vec<&Cart> = carts
+        .iter()
+        .zip(&outcomes)
+        .filter(|(_, outcome)| matches!(outcome, Ok(Replaced::Yes)))
+        .map(|(cart, _)| cart)
+        .collect();
+    assert_eq!((won.len(), outcomes.iter().filter(|outcome| outcome.is_err()).count()), (1, 0));
+    assert_eq!(store.load(user(1)).await.unwrap().as_ref(), won.first().copied());
 }
 
 async fn a_sweep_takes_the_old_and_leaves_the_young(store: Arc<dyn Store>) {
@@ -109,4 +143,12 @@ async fn a_snapshot_has_all_carts(store: Arc<dyn Store>) {
         store.replace(None, cart).await.unwrap();
     }
     assert_eq!(store.snapshot().await.unwrap(), carts);
+}
+
+async fn a_closed_store_is_unavailable(store: Arc<dyn Store>) {
+    store.close().await;
+    store.close().await;
+    assert!(matches!(store.ping().await, Err(Error::Unavailable(_))));
+    assert!(matches!(store.load(user(1)).await, Err(Error::Unavailable(_))));
+    assert!(matches!(store.replace(None, &cart(1, &[(1, 1)])).await, Err(Error::Unavailable(_))));
 }

@@ -1,4 +1,5 @@
-//! The part of a cart that no statement looks into, as it is written to disk.
+//! The part of a cart that no statement looks into, as it is written: JSON in an SQLite file and in Redis, BSON in
+//! MongoDB.
 //!
 //! Fields are only ever added, each with a default: a cart lives for up to 90 days without being rewritten.
 
@@ -8,7 +9,7 @@ use types::{CheckoutId, Currency, InvalidMoney, Money, ProductId, Timestamp};
 use crate::cart::{Cart, InvalidQuantity, Line, LineQuantity, Purchases, Taken, Version};
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Document {
+pub(crate) struct Document {
     lines: Vec<LineDocument>,
     purchases_floor: i64,
     purchases: Vec<TakenDocument>,
@@ -27,13 +28,15 @@ struct LineDocument {
 
 #[derive(Debug, Serialize, Deserialize)]
 struct TakenDocument {
+    /// As text also where BSON would have bytes: so it is found as it stands in the logs.
+    #[serde(with = "text")]
     checkout_id: CheckoutId,
     version: i64,
 }
 
 /// Why what is on disk is no cart.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unreadable {
+pub(crate) enum Unreadable {
     #[error("a stored cart is not the expected JSON")]
     Json(#[from] serde_json::Error),
     #[error("a stored quantity is out of bounds")]
@@ -42,6 +45,8 @@ pub(super) enum Unreadable {
     Price(#[from] InvalidMoney),
     #[error("a stored user is no user id")]
     User(#[from] types::InvalidId),
+    #[error("a stored cart was written by a newer version")]
+    Newer,
 }
 
 impl From<&Cart> for Document {
@@ -64,7 +69,7 @@ impl From<&Cart> for Document {
 }
 
 impl Document {
-    pub(super) fn into_parts(self) -> Result<(Vec<Line>, Purchases), Unreadable> {
+    pub(crate) fn into_parts(self) -> Result<(Vec<Line>, Purchases), Unreadable> {
         let taken =
             |taken: TakenDocument| Taken { checkout: taken.checkout_id, version: Version(taken.version) };
         let purchases = Purchases {
@@ -88,5 +93,19 @@ impl TryFrom<LineDocument> for Line {
             quantity: LineQuantity::try_from(line.quantity)?,
             added_at: Timestamp::from_micros(line.added_at),
         })
+    }
+}
+
+mod text {
+    use serde::{Deserialize as _, Deserializer, Serializer, de};
+    use types::CheckoutId;
+
+    pub(super) fn serialize<S: Serializer>(id: &CheckoutId, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(id)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<CheckoutId, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
     }
 }

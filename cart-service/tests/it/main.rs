@@ -4,6 +4,7 @@
 
 mod changes;
 mod crowds;
+mod instances;
 mod lifetimes;
 mod products;
 mod purchases;

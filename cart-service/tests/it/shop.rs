@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cart_service::{Peers, Service};
+use cart_service::store::Store as _;
+use cart_service::{Peers, Service, Settings};
 use event_log::{DeadLetter, Event, EventLog as _};
 use platform::World;
 use platform::transport::Transport;
@@ -36,6 +37,7 @@ pub(crate) struct Shop {
     pub(crate) log: event_log::sqlite::Log,
     pub(crate) service: Arc<Service>,
     pub(crate) transport: Transport,
+    settings: Settings,
     world: World,
     working: JoinHandle<anyhow::Result<()>>,
     stop: DropGuard,
@@ -45,10 +47,34 @@ pub(crate) struct Shop {
 impl Shop {
     pub(crate) async fn open() -> Self {
         let (world, clock) = testkit::world();
-        Self::start(Arc::new(TempDir::new().unwrap()), Products::stocked(), world, clock).await
+        let directory = Arc::new(TempDir::new().unwrap());
+        Self::start(directory, Products::stocked(), Settings::default(), world, clock).await
     }
 
-    async fn start(directory: Arc<TempDir>, products: Products, world: World, clock: ManualClock) -> Self {
+    /// One of several, whose ids must not be those of the others.
+    pub(crate) async fn with(settings: Settings) -> Self {
+        let (world, clock) = testkit::world();
+        let world = World { ids: World::real().ids, ..world };
+        Self::start(Arc::new(TempDir::new().unwrap()), Products::stocked(), settings, world, clock).await
+    }
+
+    /// Why a service does not start with these settings.
+    pub(crate) async fn refused(settings: Settings) -> String {
+        let (directory, world) = (TempDir::new().unwrap(), World::real());
+        let events = directory.path().join("events.db");
+        let log = event_log::sqlite::Log::open(&events, Sharing::Exclusive, world.clone()).await.unwrap();
+        let peers = Peers { product: Transport::connect("product", "127.0.0.1:1").unwrap() };
+        let opened = cart_service::open(&settings, directory.path(), peers, Arc::new(log), world).await;
+        opened.err().map(|error| format!("{error:#}")).unwrap()
+    }
+
+    async fn start(
+        directory: Arc<TempDir>,
+        products: Products,
+        settings: Settings,
+        world: World,
+        clock: ManualClock,
+    ) -> Self {
         let path = directory.path();
         let events = path.join("events.db");
         let log = event_log::sqlite::Log::open(&events, Sharing::Exclusive, world.clone());
@@ -57,18 +83,20 @@ impl Shop {
             .add(ProductServiceServer::new(products.clone()))
             .build();
         let peers = Peers { product: Transport::in_process("product", &server) };
-        let service = cart_service::open(path, peers, Arc::new(log.clone()), world.clone()).await.unwrap();
+        let service = cart_service::open(&settings, path, peers, Arc::new(log.clone()), world.clone());
+        let service = service.await.unwrap();
         let (service, stop) = (Arc::new(service), CancellationToken::new());
         let (worker, token) = (service.clone(), stop.clone());
         let working = TaskTracker::new().spawn(async move { worker.work(token).await });
         let transport = Transport::in_process("cart", &service.grpc());
         let stop = stop.drop_guard();
-        Self { products, clock, log, service, transport, world, working, stop, directory }
+        Self { products, clock, log, service, transport, settings, world, working, stop, directory }
     }
 
     /// Stops the service and starts it again on what it left.
     pub(crate) async fn restart(self) -> Self {
-        let Self { products, clock, log, service, transport, world, working, stop, directory } = self;
+        let Self { products, clock, log, service, transport, settings, world, working, stop, directory } =
+            self;
         drop(stop);
         working.await.unwrap().unwrap();
         log.close().await;
@@ -76,7 +104,7 @@ impl Shop {
         let path = directory.path().join("cart.db");
         // The file is given back by a task of its own.
         eventually("the file is free", SOON, async || is_free(&path).await).await;
-        Self::start(directory, products, world, clock).await
+        Self::start(directory, products, settings, world, clock).await
     }
 
     pub(crate) fn directory(&self) -> &Path {

@@ -3,9 +3,11 @@
 
 pub mod engines;
 mod eventually;
+mod redis;
 mod world;
 
 pub use engines::Engine;
 pub use eventually::{Answer, eventually};
+pub use redis::Redis;
 pub use tempfile::TempDir;
 pub use world::{CountingIds, ManualClock, world};

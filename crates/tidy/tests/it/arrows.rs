@@ -6,21 +6,22 @@ use crate::workspace::{self, Dependency, Kind, Package};
 /// Each crate of the workspace with the crates of the workspace that it may depend on; for its tests it may
 /// have [`FOR_TESTS`] as well. Services meet in `proto`, never in each other; the gateway sees no store;
 /// `platform` knows neither `proto` nor a database.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 16] = [
     ("types", &[]),
     ("proto", &["types"]),
     ("platform", &["types"]),
     ("sql", &["types", "platform"]),
     // The embedded log is an SQLite file.
     ("event-log", &["types", "platform", "sql"]),
+    ("redis-link", &["platform"]),
     ("testkit", &["types", "platform"]),
     ("product-service", &["types", "proto", "platform", "sql"]),
     ("inventory-service", &["types", "proto", "platform", "sql"]),
     ("payment-service", &["types", "proto", "platform", "sql"]),
-    ("cart-service", &["types", "proto", "platform", "sql", "event-log"]),
+    ("cart-service", &["types", "proto", "platform", "sql", "event-log", "redis-link"]),
     ("checkout-service", &["types", "proto", "platform", "sql", "event-log"]),
     ("orders-service", &["types", "proto", "platform", "sql", "event-log"]),
-    ("api-gateway", &["types", "proto", "platform"]),
+    ("api-gateway", &["types", "proto", "platform", "redis-link"]),
     (
         "oxcart",
         &[

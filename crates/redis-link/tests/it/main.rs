@@ -1,0 +1,5 @@
+//! The link to a Redis that is frozen, killed and started again.
+
+#![cfg(test)]
+
+mod link;
