@@ -83,6 +83,9 @@ pub struct Settings {
     /// How clients are told apart: jwt by their tokens; dev, on a loopback address only, takes who sends no token for user 1, an admin
     #[arg(long, env = "AUTH_MODE", default_value = "jwt")]
     pub auth_mode: AuthMode,
+    /// Let mode dev listen on any address: for a container whose port is published on a loopback address only
+    #[arg(long, env = "DEV_ON_ANY_ADDRESS")]
+    pub dev_on_any_address: bool,
     /// Secret that tokens are signed with (HS256), at least 32 bytes; mode dev makes one if there is none
     #[arg(long, env = "JWT_SECRET", hide_env_values = true, value_parser = secret)]
     pub jwt_secret: Option<SecretString>,

@@ -51,14 +51,15 @@ pub(crate) struct Auth {
 }
 
 /// Makes a gateway in front of these services, to be served on `address`. Refuses mode jwt without a secret, and
-/// mode dev on an address that others can reach.
+/// mode dev on an address that others can reach unless that is what the settings ask for.
 pub async fn open(
     settings: Settings,
     address: IpAddr,
     peers: Peers,
     world: World,
 ) -> anyhow::Result<Gateway> {
-    if settings.auth_mode == AuthMode::Dev && !address.is_loopback() {
+    let open_to_all = !address.is_loopback() && !settings.dev_on_any_address;
+    if settings.auth_mode == AuthMode::Dev && open_to_all {
         bail!(
             "AUTH_MODE=dev lets everybody in and BIND_ADDR={address} can be reached from other machines; wanted: a \
              loopback address such as 127.0.0.1, or AUTH_MODE=jwt"

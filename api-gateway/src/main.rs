@@ -1,9 +1,22 @@
 //! The program `api-gateway`.
 
+use std::process::ExitCode;
+
+use api_gateway::Config;
+use platform::config::Task;
+
 #[global_allocator]
 static ALLOCATOR: platform::Allocator = platform::Allocator;
 
-fn main() -> std::process::ExitCode {
-    let config: api_gateway::Config = platform::config::parse("GATEWAY");
-    platform::run("api-gateway", &config.log.clone(), |shutdown| api_gateway::run(config, shutdown))
+const NAME: &str = "api-gateway";
+
+fn main() -> ExitCode {
+    match platform::config::task::<Config>("GATEWAY") {
+        Task::Serve(config) => {
+            platform::run(NAME, &config.log.clone(), |shutdown| api_gateway::run(config, shutdown))
+        }
+        Task::HealthCheck(config) => {
+            platform::healthcheck::http(NAME, config.listen.bind_addr, config.listen.http_port)
+        }
+    }
 }

@@ -3,12 +3,20 @@
 use std::process::ExitCode;
 
 use cart_service::Config;
+use platform::config::Task;
 
 #[global_allocator]
 static ALLOCATOR: platform::Allocator = platform::Allocator;
 
+const NAME: &str = "cart-service";
+
 fn main() -> ExitCode {
-    let config: Config = platform::config::parse("CART");
-    let log = config.log.clone();
-    platform::run("cart-service", &log, |shutdown| cart_service::run(config, shutdown))
+    match platform::config::task::<Config>("CART") {
+        Task::Serve(config) => {
+            platform::run(NAME, &config.log.clone(), |shutdown| cart_service::run(config, shutdown))
+        }
+        Task::HealthCheck(config) => {
+            platform::healthcheck::grpc(NAME, config.listen.bind_addr, config.listen.grpc_port)
+        }
+    }
 }

@@ -28,6 +28,9 @@ pub struct Config {
     #[command(flatten)]
     #[expect(missing_docs, reason = "described where it is defined")]
     pub data: Data,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "described where it is defined")]
+    pub events: event_log::config::Settings,
     /// Where the cart service listens; several addresses, comma-separated, are balanced.
     #[arg(long, env = "CART_SERVICE_ADDR", default_value = "localhost:50052")]
     pub cart_service_addr: String,

@@ -3,11 +3,20 @@
 use std::process::ExitCode;
 
 use checkout_service::Config;
+use platform::config::Task;
 
 #[global_allocator]
 static ALLOCATOR: platform::Allocator = platform::Allocator;
 
+const NAME: &str = "checkout-service";
+
 fn main() -> ExitCode {
-    let config: Config = platform::config::parse("CHECKOUT");
-    platform::run("checkout-service", &config.log.clone(), |shutdown| checkout_service::run(config, shutdown))
+    match platform::config::task::<Config>("CHECKOUT") {
+        Task::Serve(config) => {
+            platform::run(NAME, &config.log.clone(), |shutdown| checkout_service::run(config, shutdown))
+        }
+        Task::HealthCheck(config) => {
+            platform::healthcheck::grpc(NAME, config.listen.bind_addr, config.listen.grpc_port)
+        }
+    }
 }

@@ -1,14 +1,16 @@
 //! Opening the service, and what runs while it serves.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use event_log::EventLog;
+use anyhow::Context as _;
+use event_log::{EventLog, Reached};
 use futures::FutureExt as _;
+use platform::config::Location;
 use platform::tasks::Tasks;
 use platform::transport::Transport;
 use platform::{World, grpc, health};
 use proto::checkout::checkout_service_server::CheckoutServiceServer;
+use sql::sqlite::Sharing;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::Api;
@@ -16,7 +18,7 @@ use crate::config::Config;
 use crate::initiate::Initiator;
 use crate::saga::Executor;
 use crate::saga::steps::Participants;
-use crate::store::{Sqlite, Store};
+use crate::store::{self, Store};
 use crate::watch::Watchers;
 
 /// The services that a checkout needs.
@@ -44,12 +46,12 @@ pub struct Service {
 /// # Errors
 /// What hinders the store from being opened.
 pub async fn open(
-    file: &Path,
+    location: &Location,
     peers: Peers,
     log: Arc<dyn EventLog>,
     world: World,
 ) -> anyhow::Result<Service> {
-    let store: Arc<dyn Store> = Arc::new(Sqlite::open(file, world.clock.clone()).await?);
+    let store = store::open(location, &world).await.context("can't open the checkouts")?;
     Ok(Service::new(store, peers, log, world))
 }
 
@@ -92,13 +94,16 @@ impl Service {
             "checkout relay",
             event_log::relay(self.store.clone(), self.log.clone(), wake, clock.clone(), shutdown.clone()),
         );
-        let (store, log) = (self.store.clone(), self.log.clone());
+        // While the log is away checkouts go on, and their events wait in the outbox.
+        let (store, log) = (self.store.clone(), Reached::new(self.log.clone()));
         let probe = move || {
             let (store, log) = (store.clone(), log.clone());
-            async move { store.ping().await.is_ok() && log.ping().await.is_ok() }.boxed()
+            async move { store.ping().await.is_ok() && log.is_reached().await }.boxed()
         };
         tasks.spawn("checkout health", health::follow(self.server.health(), clock.clone(), probe, shutdown));
-        tasks.join().await
+        let outcome = tasks.join().await;
+        self.store.close().await;
+        outcome
     }
 }
 
@@ -114,8 +119,11 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         inventory: Transport::connect("inventory", &config.inventory_service_addr)?,
         payment: Transport::connect("payment", &config.payment_service_addr)?,
     };
-    let events = config.data.data_dir.join("events.db");
-    let log = event_log::sqlite::Log::open(&events, sql::sqlite::Sharing::Shared, world.clone()).await?;
-    let service = open(&config.data.file("checkout")?, peers, Arc::new(log), world).await?;
-    platform::serve(service.grpc(), listener, |stop| service.work(stop), shutdown).await
+    let (settings, data_dir) = (&config.events, &config.data.data_dir);
+    let log = event_log::config::open(settings, data_dir, Sharing::Shared, world.clone()).await?;
+    let service = open(&config.data.store("checkout")?, peers, log.clone(), world).await?;
+    let outcome = platform::serve(service.grpc(), listener, |stop| service.work(stop), shutdown).await;
+    // Whoever starts next need not wait until our hold on the topics runs out.
+    log.close().await;
+    outcome
 }

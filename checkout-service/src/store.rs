@@ -1,17 +1,22 @@
 //! Where checkouts are kept: the port, one method per transaction.
 
 pub mod conformance;
+mod postgres;
 mod sqlite;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use event_log::Outbox;
+use event_log::{Outbox, Written};
+use platform::World;
+use platform::config::Location;
 use types::{CheckoutId, Timestamp, UserId};
 use uuid::Uuid;
 
 use crate::checkout::Checkout;
 
+pub use postgres::Postgres;
 pub use sqlite::Sqlite;
 
 /// How long an owner may be silent before others take its checkouts.
@@ -76,7 +81,8 @@ pub enum Lease {
 
 /// Checkouts, their keys and their events.
 ///
-/// Leases are judged by the store's clock; one that ends further ahead than any lease can is over. An [`sql::Error::Unknown`] may have been written: read back.
+/// Leases and delays are judged by the store's clock, which is not the caller's where instances share the store;
+/// one that ends further ahead than any can is over. An [`sql::Error::Unknown`] may have been written: read back.
 #[async_trait]
 pub trait Store: Outbox {
     /// Writes a new checkout and its key, leased to `owner`, unless the key or the cart is taken.
@@ -123,6 +129,33 @@ pub trait Store: Outbox {
 
     /// Whether the store answers.
     async fn ping(&self) -> Result<(), Error>;
+
+    /// Finishes what is under way and lets go of the place. From then on every other method answers
+    /// [`sql::Error::Unavailable`].
+    async fn close(&self);
+}
+
+/// Opens the store at this place.
+///
+/// # Errors
+/// What hinders it from being opened, in words for who started the program. A server that is not there is none:
+/// it is waited for.
+pub async fn open(location: &Location, world: &World) -> anyhow::Result<Arc<dyn Store>> {
+    Ok(match location {
+        Location::File(path) => Arc::new(Sqlite::open(path, world.clock.clone()).await?),
+        Location::Postgres(server) => Arc::new(Postgres::open(server, world).await?),
+    })
+}
+
+/// Opens a store that is there for reading only, beside a running shop.
+///
+/// # Errors
+/// What hinders it from being read.
+pub async fn open_read_only(location: &Location, world: &World) -> anyhow::Result<Arc<dyn Store>> {
+    Ok(match location {
+        Location::File(path) => Arc::new(Sqlite::open_read_only(path, world.clock.clone()).await?),
+        Location::Postgres(server) => Arc::new(Postgres::open_read_only(server, world).await?),
+    })
 }
 
 /// All that a store keeps, as of one moment.
@@ -147,4 +180,21 @@ pub struct OutboxEntry {
     pub kind: String,
     /// Whether the log has it.
     pub is_published: bool,
+}
+
+/// An event of the outbox, with the checkout that it speaks of.
+fn entry(written: Written) -> Result<OutboxEntry, Error> {
+    #[derive(serde::Deserialize)]
+    struct About {
+        checkout_id: CheckoutId,
+    }
+
+    let event = written.row.event;
+    let about: About = serde_json::from_slice(&event.data).map_err(Error::defect)?;
+    Ok(OutboxEntry {
+        checkout_id: about.checkout_id,
+        id: event.id,
+        kind: event.kind,
+        is_published: written.published,
+    })
 }

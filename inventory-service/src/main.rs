@@ -1,11 +1,22 @@
 //! The inventory service as a program of its own.
 
+use std::process::ExitCode;
+
+use inventory_service::Config;
+use platform::config::Task;
+
 #[global_allocator]
 static ALLOCATOR: platform::Allocator = platform::Allocator;
 
-fn main() -> std::process::ExitCode {
-    let config: inventory_service::Config = platform::config::parse("INVENTORY");
-    platform::run("inventory-service", &config.log.clone(), |shutdown| {
-        inventory_service::run(config, shutdown)
-    })
+const NAME: &str = "inventory-service";
+
+fn main() -> ExitCode {
+    match platform::config::task::<Config>("INVENTORY") {
+        Task::Serve(config) => {
+            platform::run(NAME, &config.log.clone(), |shutdown| inventory_service::run(config, shutdown))
+        }
+        Task::HealthCheck(config) => {
+            platform::healthcheck::grpc(NAME, config.listen.bind_addr, config.listen.grpc_port)
+        }
+    }
 }

@@ -2,10 +2,21 @@
 
 use std::process::ExitCode;
 
+use orders_service::Config;
+use platform::config::Task;
+
 #[global_allocator]
 static ALLOCATOR: platform::Allocator = platform::Allocator;
 
+const NAME: &str = "orders-service";
+
 fn main() -> ExitCode {
-    let config: orders_service::Config = platform::config::parse("ORDERS");
-    platform::run("orders-service", &config.log.clone(), |shutdown| orders_service::run(config, shutdown))
+    match platform::config::task::<Config>("ORDERS") {
+        Task::Serve(config) => {
+            platform::run(NAME, &config.log.clone(), |shutdown| orders_service::run(config, shutdown))
+        }
+        Task::HealthCheck(config) => {
+            platform::healthcheck::grpc(NAME, config.listen.bind_addr, config.listen.grpc_port)
+        }
+    }
 }

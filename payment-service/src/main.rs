@@ -2,10 +2,21 @@
 
 use std::process::ExitCode;
 
+use payment_service::Config;
+use platform::config::Task;
+
 #[global_allocator]
 static ALLOCATOR: platform::Allocator = platform::Allocator;
 
+const NAME: &str = "payment-service";
+
 fn main() -> ExitCode {
-    let config: payment_service::Config = platform::config::parse("PAYMENT");
-    platform::run("payment-service", &config.log.clone(), |shutdown| payment_service::run(config, shutdown))
+    match platform::config::task::<Config>("PAYMENT") {
+        Task::Serve(config) => {
+            platform::run(NAME, &config.log.clone(), |shutdown| payment_service::run(config, shutdown))
+        }
+        Task::HealthCheck(config) => {
+            platform::healthcheck::grpc(NAME, config.listen.bind_addr, config.listen.grpc_port)
+        }
+    }
 }

@@ -2,13 +2,21 @@
 
 use std::process::ExitCode;
 
+use platform::config::Task;
 use product_service::Config;
 
 #[global_allocator]
 static ALLOCATOR: platform::Allocator = platform::Allocator;
 
+const NAME: &str = "product-service";
+
 fn main() -> ExitCode {
-    let config: Config = platform::config::parse("PRODUCT");
-    let log = config.log.clone();
-    platform::run("product-service", &log, |shutdown| product_service::run(config, shutdown))
+    match platform::config::task::<Config>("PRODUCT") {
+        Task::Serve(config) => {
+            platform::run(NAME, &config.log.clone(), |shutdown| product_service::run(config, shutdown))
+        }
+        Task::HealthCheck(config) => {
+            platform::healthcheck::grpc(NAME, config.listen.bind_addr, config.listen.grpc_port)
+        }
+    }
 }

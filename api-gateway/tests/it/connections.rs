@@ -144,11 +144,10 @@ async fn a_shutdown_lets_requests_finish() {
 async fn mode_dev_stays_on_this_machine() {
     let services = Fake::default();
     let everywhere: IpAddr = Ipv4Addr::UNSPECIFIED.into();
-    let open = async |auth_mode| {
-        let settings = Settings { auth_mode, ..settings() };
-        api_gateway::open(settings, everywhere, peers(&services), World::real()).await
-    };
-    let refused = open(AuthMode::Dev).await.err().unwrap().to_string();
+    let open =
+        async |settings| api_gateway::open(settings, everywhere, peers(&services), World::real()).await;
+    let refused = open(settings()).await.err().unwrap().to_string();
     assert!(refused.starts_with("AUTH_MODE=dev") && refused.contains("BIND_ADDR=0.0.0.0"), "{refused}");
-    assert!(open(AuthMode::Jwt).await.is_ok());
+    assert!(open(Settings { auth_mode: AuthMode::Jwt, ..settings() }).await.is_ok());
+    assert!(open(Settings { dev_on_any_address: true, ..settings() }).await.is_ok(), "as it was asked to");
 }

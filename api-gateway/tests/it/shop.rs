@@ -42,6 +42,7 @@ pub(crate) struct Answer {
 pub(crate) fn settings() -> Settings {
     Settings {
         auth_mode: AuthMode::Dev,
+        dev_on_any_address: false,
         jwt_secret: Some(SECRET.into()),
         jwt_issuer: None,
         jwt_audience: None,

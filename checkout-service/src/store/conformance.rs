@@ -1,6 +1,7 @@
 //! What every [`Store`] must do, as cases that an adapter's tests run over it.
 //!
-//! Each case expects a fresh store whose clock stands at the `now` given, and says what broke by panicking.
+//! Each case expects a fresh store whose clock stands at the `now` given, or runs on from there, and says what
+//! broke by panicking.
 
 #![expect(clippy::unwrap_used, reason = "cases of a test suite, compiled for adapters elsewhere")]
 
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use event_log::Event;
+use futures::future::BoxFuture;
 use proto::events::CheckoutCompleted;
 use types::{CheckoutId, Currency, Money, Timestamp, UserId};
 use uuid::Uuid;
@@ -21,7 +23,10 @@ pub const ME: Uuid = Uuid::from_u128(1);
 const PEER: Uuid = Uuid::from_u128(2);
 
 /// Moves the store's clock forward.
-pub type Advance<'a> = &'a (dyn Fn(Duration) + Send + Sync);
+pub type Advance<'a> = &'a (dyn Fn(Duration) -> BoxFuture<'a, ()> + Send + Sync);
+
+/// How far a clock that runs may have come while a case did.
+const MEANWHILE: Duration = Duration::from_secs(1);
 
 fn id(n: u128) -> CheckoutId {
     CheckoutId(Uuid::from_u128(n))
@@ -71,6 +76,20 @@ pub async fn accepted(store: &dyn Store, numbers: &[i64], now: Timestamp) -> Vec
     checkouts
 }
 
+/// The checkout as it is but for when its next call is due, which the store tells by a clock of its own.
+fn undated(checkout: Checkout) -> Checkout {
+    Checkout { due_at: checkout.created_at, ..checkout }
+}
+
+/// When the next checkout is due, as a distance from `now`; `None` when none is.
+async fn due_in(store: &dyn Store, now: Timestamp) -> Option<Duration> {
+    store.next_due().await.unwrap().map(|due| due.since(now))
+}
+
+fn is_about(wanted: Duration) -> impl Fn(Duration) -> bool {
+    move |found| (wanted..wanted + MEANWHILE).contains(&found)
+}
+
 /// Stands in `before`, is done there.
 fn done(before: &Checkout, now: Timestamp) -> Checkout {
     before.after(Outcome::Done, now, Duration::ZERO)
@@ -94,7 +113,7 @@ pub async fn keys_and_carts_are_taken_once(store: Arc<dyn Store>, now: Timestamp
     assert_eq!(store.accept(&checkout(4, 2, 5, now), &key(2, "a"), 0, ME).await.unwrap(), Accepted::New);
     // The cart has seen the purchase of version 5.
     assert_eq!(store.accept(&checkout(5, 1, 7, now), &key(1, "c"), 5, ME).await.unwrap(), Accepted::New);
-    assert_eq!(store.find(id(1)).await.unwrap(), Some(first));
+    assert_eq!(store.find(id(1)).await.unwrap().map(undated), Some(undated(first)));
     assert_eq!(store.find(id(9)).await.unwrap(), None);
 }
 
@@ -115,7 +134,7 @@ pub async fn writes_are_fenced(store: Arc<dyn Store>, now: Timestamp, advance: A
     let mine = checkout(1, 1, 5, now);
     store.accept(&mine, &key(1, "a"), 0, ME).await.unwrap();
     assert_eq!(store.claim(PEER, 10).await.unwrap(), [], "it is leased to me");
-    advance(LEASE);
+    advance(LEASE).await;
     let taken = store.claim(PEER, 10).await.unwrap();
     assert_eq!(taken.iter().map(|c| (c.id, c.fence)).collect::<Vec<_>>(), [(id(1), 2)]);
     let theirs = taken.into_iter().next().unwrap();
@@ -137,13 +156,13 @@ pub async fn what_is_due_is_claimed(store: Arc<dyn Store>, now: Timestamp, advan
             .await
             .unwrap();
     }
-    assert_eq!(store.next_due().await.unwrap(), Some(now.after(LEASE)));
+    assert!(due_in(store.as_ref(), now).await.is_some_and(is_about(LEASE)));
     let first = store.find(id(1)).await.unwrap().unwrap();
     let repeat = first.after(Outcome::Unknown, now, Duration::from_secs(2));
     assert_eq!(store.save(&first, &repeat, None, Lease::Return).await.unwrap(), Held::Yes);
-    assert_eq!(store.next_due().await.unwrap(), Some(now.after(Duration::from_secs(2))));
+    assert!(due_in(store.as_ref(), now).await.is_some_and(is_about(Duration::from_secs(2))));
     assert_eq!(store.claim(PEER, 10).await.unwrap().len(), 0, "it is not due yet");
-    advance(Duration::from_secs(2));
+    advance(Duration::from_secs(2)).await;
     let claimed = store.claim(PEER, 10).await.unwrap();
     assert_eq!(claimed.iter().map(|c| (c.id, c.attempt())).collect::<Vec<_>>(), [(id(1), 1)]);
     store.give_back(ME).await.unwrap();
@@ -151,9 +170,9 @@ pub async fn what_is_due_is_claimed(store: Arc<dyn Store>, now: Timestamp, advan
     assert_eq!(store.claim(PEER, 10).await.unwrap().len(), 1);
     assert_eq!(store.claim(PEER, 10).await.unwrap().len(), 0);
     let second = store.find(id(2)).await.unwrap().unwrap();
-    advance(LEASE.saturating_sub(Duration::from_secs(1)));
+    advance(LEASE.saturating_sub(Duration::from_secs(1))).await;
     assert_eq!(store.renew(&second).await.unwrap(), Held::Yes);
-    advance(Duration::from_secs(1));
+    advance(Duration::from_secs(1)).await;
     let ids: Vec<CheckoutId> = store.claim(ME, 10).await.unwrap().iter().map(|c| c.id).collect();
     assert!(!ids.contains(&id(2)), "its lease was renewed");
     assert_eq!(ids.len(), 2);
@@ -180,24 +199,41 @@ pub async fn an_end_has_one_event(store: Arc<dyn Store>, now: Timestamp) {
     store.mark_published(&seqs).await.unwrap();
     assert_eq!(store.unpublished(10).await.unwrap(), []);
     let snapshot = store.snapshot().await.unwrap();
-    assert_eq!(snapshot.checkouts, [before]);
+    assert_eq!(snapshot.checkouts.into_iter().map(undated).collect::<Vec<_>>(), [undated(before)]);
     assert_eq!(snapshot.keys, [(user(1), "a".to_owned(), id(1))]);
     assert!(snapshot.events.iter().all(|entry| entry.is_published && entry.checkout_id == id(1)));
     assert_eq!(store.claim(PEER, 10).await.unwrap(), []);
     assert_eq!(store.next_due().await.unwrap(), None);
 }
 
-/// However many ask at once, one cart version is bought once.
-pub async fn a_race_for_one_cart_has_one_winner(store: Arc<dyn Store>, now: Timestamp) {
-    let racers = (1..=20_u128).map(|n| {
-        let store = store.clone();
-        async move {
-            let text = if n % 2 == 0 { "shared".to_owned() } else { n.to_string() };
-            store.accept(&checkout(n, 1, 5, now), &key(1, &text), 0, ME).await.unwrap()
-        }
+/// However many ask at once, be it for several versions that contain the same lines, one of them buys. The two
+/// stores are one, opened once or twice.
+pub async fn a_race_for_one_cart_has_one_winner(stores: [Arc<dyn Store>; 2], now: Timestamp) {
+    let racers = (1..=20_u128).zip(stores.iter().cycle()).map(|(n, store)| async move {
+        let text = if n % 3 == 0 { "shared".to_owned() } else { n.to_string() };
+        let version = 5 + i64::from(n % 2 == 0);
+        store.accept(&checkout(n, 1, version, now), &key(1, &text), 0, ME).await.unwrap()
     });
     let outcomes = futures::future::join_all(racers).await;
     let winners = outcomes.iter().filter(|outcome| **outcome == Accepted::New).count();
     assert_eq!(winners, 1, "{outcomes:?}");
+    let [store, _] = stores;
     assert_eq!(store.snapshot().await.unwrap().checkouts.len(), 1);
+}
+
+/// What is due is given to one of those who ask at once. The two stores are one, opened once or twice.
+pub async fn a_race_for_what_is_due_gives_each_checkout_to_one(stores: [Arc<dyn Store>; 2], now: Timestamp) {
+    let [one, other] = &stores;
+    accepted(one.as_ref(), &(1..=40).collect::<Vec<_>>(), now).await;
+    one.give_back(ME).await.unwrap();
+    let claims = (0..10_u128)
+        .zip(stores.iter().cycle())
+        .map(|(n, store)| async move { store.claim(Uuid::from_u128(100 + n), 7).await.unwrap() });
+    let claimed = futures::future::join_all(claims).await;
+    let mut ids: Vec<CheckoutId> = claimed.iter().flatten().map(|checkout| checkout.id).collect();
+    ids.extend(other.claim(PEER, 100).await.unwrap().iter().map(|checkout| checkout.id));
+    assert_eq!(ids.len(), 40);
+    ids.sort_unstable_by_key(|id| id.0);
+    ids.dedup();
+    assert_eq!(ids.len(), 40, "a checkout was given to two");
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use event_log::sqlite::outbox;
-use event_log::{Event, Outbox, OutboxRow, Written};
+use event_log::{Event, Outbox, OutboxRow};
 use platform::clock::Clock;
 use proto::events::CHECKOUT_EVENTS;
 use sql::sqlite::{Database, Sharing};
@@ -14,9 +14,7 @@ use sqlx::{Row as _, SqliteConnection};
 use types::{CheckoutId, Currency, Money, Timestamp, UserId};
 use uuid::Uuid;
 
-use super::{
-    Accepted, Error, HORIZON, Held, IdempotencyKey, KeyUse, LEASE, Lease, OutboxEntry, Snapshot, Store,
-};
+use super::{Accepted, Error, HORIZON, Held, IdempotencyKey, KeyUse, LEASE, Lease, Snapshot, Store, entry};
 use crate::checkout::Checkout;
 use crate::saga::state::State;
 
@@ -256,6 +254,10 @@ impl Store for Sqlite {
     async fn ping(&self) -> Result<(), Error> {
         self.database.ping().await
     }
+
+    async fn close(&self) {
+        self.database.close().await;
+    }
 }
 
 #[async_trait]
@@ -369,18 +371,6 @@ fn read(row: &SqliteRow) -> Result<Checkout, Error> {
         timeline: from_json(row.try_get("timeline")?)?,
         completed_at: row.try_get::<Option<i64>, _>("completed_at")?.map(Timestamp::from_micros),
     })
-}
-
-/// An event of the outbox, with the checkout that it speaks of.
-fn entry(written: Written) -> Result<OutboxEntry, Error> {
-    #[derive(serde::Deserialize)]
-    struct About {
-        checkout_id: CheckoutId,
-    }
-
-    let Event { id, kind, data, .. } = written.row.event;
-    let about: About = serde_json::from_slice(&data).map_err(Error::defect)?;
-    Ok(OutboxEntry { checkout_id: about.checkout_id, id, kind, is_published: written.published })
 }
 
 fn parse_id(text: &str) -> Result<CheckoutId, Error> {

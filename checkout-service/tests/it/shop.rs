@@ -7,6 +7,7 @@ use std::time::Duration;
 use checkout_service::store::{Sqlite, Store as _};
 use checkout_service::{Peers, Service};
 use event_log::sqlite::Log;
+use platform::config::Location;
 use platform::transport::Transport;
 use platform::{World, grpc};
 use proto::cart::cart_service_server::CartServiceServer;
@@ -66,7 +67,7 @@ impl Around {
         let log =
             Log::open(&self.path().join("events.db"), Sharing::Exclusive, self.world.clone()).await.unwrap();
         let log = Arc::new(log);
-        let file = self.path().join("checkout.db");
+        let file = Location::File(self.path().join("checkout.db"));
         let service = checkout_service::open(&file, peers, log.clone(), self.world.clone()).await.unwrap();
         let shutdown = CancellationToken::new();
         let api = Transport::in_process("checkout", &service.grpc());

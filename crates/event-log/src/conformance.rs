@@ -1,6 +1,7 @@
 //! What every log of events does: the same cases for each adapter.
 //!
-//! An adapter's tests run [`all`] on a [`Place`] of its own.
+//! An adapter's tests run [`all`] on a [`Place`] of its own, with one partition to a topic: what is told here is
+//! what consumers rely on within a partition.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +27,11 @@ const MOMENT: Duration = Duration::from_millis(200);
 pub trait Place: Send + Sync {
     /// Opens the log as one more process would. What was published before is there.
     async fn open(&self) -> anyhow::Result<Arc<dyn EventLog>>;
+
+    /// The name of a topic or a group, made different from that of any earlier run where the log outlives it.
+    fn name(&self, name: &str) -> String {
+        name.to_owned()
+    }
 }
 
 /// Runs all cases, one after the other.
@@ -47,13 +53,13 @@ pub async fn all(place: &dyn Place) -> anyhow::Result<()> {
 
 /// Events of a key come in the order in which they were published, in one call or in several.
 async fn order_of_a_key(place: &dyn Place) -> anyhow::Result<()> {
-    let (log, topic) = (place.open().await?, "order");
+    let (log, topic, group) = (place.open().await?, &place.name("order"), &place.name("order-group"));
     log.publish(topic, &[]).await?;
     for first in (1..=250).step_by(10) {
         let events: Vec<Event> = (first..first + 10).map(event).collect();
         log.publish(topic, &events).await?;
     }
-    let mut subscription = log.subscribe("g", &[topic]).await?;
+    let mut subscription = log.subscribe(group, &[topic]).await?;
     let seen = take(subscription.as_mut(), 250).await?;
     ensure!(numbers(&seen) == (1..=250).collect::<Vec<_>>(), "out of order: {:?}", numbers(&seen));
     ensure!(seen.iter().map(|delivery| delivery.offset).is_sorted_by(|one, next| one < next), "offsets");
@@ -61,7 +67,7 @@ async fn order_of_a_key(place: &dyn Place) -> anyhow::Result<()> {
 }
 
 async fn everything_about_an_event_is_kept(place: &dyn Place) -> anyhow::Result<()> {
-    let (log, topic) = (place.open().await?, "kept");
+    let (log, topic, group) = (place.open().await?, &place.name("kept"), &place.name("kept-group"));
     let plain = event(1);
     let traced = Event {
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
@@ -70,9 +76,9 @@ async fn everything_about_an_event_is_kept(place: &dyn Place) -> anyhow::Result<
     };
     // Nothing is taken for a repetition here: that is for consumers to tell.
     log.publish(topic, &[plain.clone(), traced.clone(), plain.clone()]).await?;
-    let mut subscription = log.subscribe("g", &[topic]).await?;
+    let mut subscription = log.subscribe(group, &[topic]).await?;
     let seen = take(subscription.as_mut(), 3).await?;
-    ensure!(seen.iter().all(|delivery| delivery.topic == topic));
+    ensure!(seen.iter().all(|delivery| delivery.topic == *topic));
     let events: Vec<Event> = seen.into_iter().map(|delivery| delivery.event).collect();
     ensure!(events == [plain.clone(), traced, plain], "changed: {events:?}");
     Ok(())
@@ -80,33 +86,33 @@ async fn everything_about_an_event_is_kept(place: &dyn Place) -> anyhow::Result<
 
 /// What is not committed comes again: to the same member, and to the next one.
 async fn redelivery_until_committed(place: &dyn Place) -> anyhow::Result<()> {
-    let (log, topic) = (place.open().await?, "again");
+    let (log, topic, group) = (place.open().await?, &place.name("again"), &place.name("again-group"));
     log.publish(topic, &[event(1), event(2), event(3)]).await?;
-    let mut member = log.subscribe("g", &[topic]).await?;
+    let mut member = log.subscribe(group, &[topic]).await?;
     for _ in 0..2 {
-        ensure!(numbers(&next(member.as_mut()).await?) == [1, 2, 3]);
+        ensure!(numbers(&gather(member.as_mut(), 3).await?) == [1, 2, 3]);
     }
     let first = next(member.as_mut()).await?.into_iter().next().context("nothing")?;
     member.commit(&first).await?;
-    ensure!(numbers(&next(member.as_mut()).await?) == [2, 3]);
+    let all = gather(member.as_mut(), 2).await?;
+    ensure!(numbers(&all) == [2, 3]);
     // A commit that comes late does not lead back.
-    let all = next(member.as_mut()).await?;
     member.commit(all.last().context("nothing")?).await?;
     member.commit(&first).await?;
     log.publish(topic, &[event(4)]).await?;
     ensure!(numbers(&next(member.as_mut()).await?) == [4]);
     drop(member);
-    let mut member = log.subscribe("g", &[topic]).await?;
+    let mut member = log.subscribe(group, &[topic]).await?;
     ensure!(numbers(&take(member.as_mut(), 1).await?) == [4]);
     Ok(())
 }
 
 /// Each group sees everything, from the beginning, whatever the others have committed.
 async fn groups_are_independent(place: &dyn Place) -> anyhow::Result<()> {
-    let (log, topic) = (place.open().await?, "groups");
+    let (log, topic) = (place.open().await?, &place.name("groups"));
     log.publish(topic, &[event(1), event(2)]).await?;
-    for group in ["one", "other"] {
-        let mut member = log.subscribe(group, &[topic]).await?;
+    for group in ["one", "other"].map(|group| place.name(group)) {
+        let mut member = log.subscribe(&group, &[topic]).await?;
         ensure!(numbers(&take(member.as_mut(), 2).await?) == [1, 2], "group {group}");
     }
     Ok(())
@@ -114,18 +120,18 @@ async fn groups_are_independent(place: &dyn Place) -> anyhow::Result<()> {
 
 /// Of two members only one gets events, and when it goes the other goes on where it stopped.
 async fn one_member_at_a_time(place: &dyn Place) -> anyhow::Result<()> {
-    let (log, topic) = (place.open().await?, "members");
+    let (log, topic, group) = (place.open().await?, &place.name("members"), &place.name("members-group"));
     log.publish(topic, &[event(1), event(2)]).await?;
-    let mut first = log.subscribe("g", &[topic]).await?;
+    let mut first = log.subscribe(group, &[topic]).await?;
     let delivered = next(first.as_mut()).await?;
-    let mut second = log.subscribe("g", &[topic]).await?;
+    let mut second = log.subscribe(group, &[topic]).await?;
     nothing(second.as_mut()).await?;
     first.commit(delivered.first().context("nothing")?).await?;
     nothing(second.as_mut()).await?;
     drop(first);
     ensure!(numbers(&take(second.as_mut(), 1).await?) == [2]);
     // And who has nothing to say any more is not heard.
-    let mut third = log.subscribe("g", &[topic]).await?;
+    let mut third = log.subscribe(group, &[topic]).await?;
     let refused = third.commit(delivered.first().context("nothing")?).await;
     ensure!(matches!(refused, Err(Error::Lost { .. })), "committed without the topic: {refused:?}");
     Ok(())
@@ -133,11 +139,11 @@ async fn one_member_at_a_time(place: &dyn Place) -> anyhow::Result<()> {
 
 /// A race of processes for a topic has one winner.
 async fn members_that_start_at_once(place: &dyn Place) -> anyhow::Result<()> {
-    let (log, topic) = (place.open().await?, "race");
+    let (log, topic, group) = (place.open().await?, &place.name("race"), &place.name("race-group"));
     log.publish(topic, &[event(1)]).await?;
     let mut members = Vec::new();
     for _ in 0..4 {
-        members.push(place.open().await?.subscribe("g", &[topic]).await?);
+        members.push(place.open().await?.subscribe(group, &[topic]).await?);
     }
     let (won, _, others) = timeout(SOON, select_all(members.iter_mut().map(|member| member.next()))).await?;
     ensure!(numbers(&won?) == [1]);
@@ -147,10 +153,11 @@ async fn members_that_start_at_once(place: &dyn Place) -> anyhow::Result<()> {
 
 async fn topics_of_one_subscription(place: &dyn Place) -> anyhow::Result<()> {
     let log = place.open().await?;
-    log.publish("red", &[event(1), event(2)]).await?;
-    log.publish("blue", &[event(3)]).await?;
-    log.publish("green", &[event(4)]).await?;
-    let mut member = log.subscribe("g", &["red", "blue"]).await?;
+    let [red, blue, green] = ["red", "blue", "green"].map(|topic| place.name(topic));
+    log.publish(&red, &[event(1), event(2)]).await?;
+    log.publish(&blue, &[event(3)]).await?;
+    log.publish(&green, &[event(4)]).await?;
+    let mut member = log.subscribe(&place.name("colours"), &[&red, &blue]).await?;
     let mut seen = numbers(&take(member.as_mut(), 3).await?);
     seen.sort_unstable();
     ensure!(seen == [1, 2, 3]);
@@ -159,16 +166,16 @@ async fn topics_of_one_subscription(place: &dyn Place) -> anyhow::Result<()> {
 
 /// An event that is given up lies in a topic of its own, and the group is done with it.
 async fn dead_letters(place: &dyn Place) -> anyhow::Result<()> {
-    let (log, topic) = (place.open().await?, "poison");
+    let (log, topic, group) = (place.open().await?, &place.name("poison"), &place.name("poison-group"));
     log.publish(topic, &[event(1), event(2), event(3)]).await?;
-    let mut member = log.subscribe("g", &[topic]).await?;
-    let delivered = next(member.as_mut()).await?;
+    let mut member = log.subscribe(group, &[topic]).await?;
+    let delivered = gather(member.as_mut(), 2).await?;
     member.commit(delivered.first().context("nothing")?).await?;
     member.dead_letter(delivered.get(1).context("one only")?, "no such field").await?;
     ensure!(numbers(&take(member.as_mut(), 1).await?) == [3]);
     let dead = dead_letter_topic(topic);
-    ensure!(dead == "poison.dlq");
-    let mut undertaker = log.subscribe("u", &[&dead]).await?;
+    ensure!(dead == format!("{topic}.dlq"));
+    let mut undertaker = log.subscribe(&place.name("undertaker"), &[&dead]).await?;
     let given_up = take(undertaker.as_mut(), 1).await?;
     ensure!(numbers(&given_up) == [2]);
     nothing(undertaker.as_mut()).await
@@ -176,24 +183,25 @@ async fn dead_letters(place: &dyn Place) -> anyhow::Result<()> {
 
 /// A log that is opened again knows its events and how far each group has come.
 async fn restart(place: &dyn Place) -> anyhow::Result<()> {
-    let topic = "restart";
+    let (topic, group) = (&place.name("restart"), &place.name("restart-group"));
     {
         let log = place.open().await?;
         log.publish(topic, &[event(1), event(2)]).await?;
-        let mut member = log.subscribe("g", &[topic]).await?;
+        let mut member = log.subscribe(group, &[topic]).await?;
         let delivered = next(member.as_mut()).await?;
         member.commit(delivered.first().context("nothing")?).await?;
     }
     let log = place.open().await?;
-    let mut member = log.subscribe("g", &[topic]).await?;
+    let mut member = log.subscribe(group, &[topic]).await?;
     ensure!(numbers(&take(member.as_mut(), 1).await?) == [2]);
     Ok(())
 }
 
 /// A consumer that waits is woken by a publication in its own process and in another.
 async fn wake_up_across_processes(place: &dyn Place) -> anyhow::Result<()> {
-    let (topic, consumer, publisher) = ("wake", place.open().await?, place.open().await?);
-    let mut member = consumer.subscribe("g", &[topic]).await?;
+    let (topic, group) = (&place.name("wake"), &place.name("wake-group"));
+    let (consumer, publisher) = (place.open().await?, place.open().await?);
+    let mut member = consumer.subscribe(group, &[topic]).await?;
     for (number, log) in [(1, &publisher), (2, &consumer), (3, &publisher)] {
         let wait = take(member.as_mut(), 1);
         let publish = async {
@@ -226,6 +234,20 @@ fn numbers(deliveries: &[Delivery]) -> Vec<u32> {
 
 async fn next(member: &mut dyn Subscription) -> anyhow::Result<Vec<Delivery>> {
     Ok(timeout(SOON, member.next()).await.context("waited in vain")??)
+}
+
+/// The next deliveries as soon as there are so many at once: what was published together may come bit by bit.
+async fn gather(member: &mut dyn Subscription, count: usize) -> anyhow::Result<Vec<Delivery>> {
+    let gathered = async {
+        loop {
+            let deliveries = member.next().await?;
+            if deliveries.len() >= count {
+                return Ok(deliveries);
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(SOON, gathered).await.context("waited in vain")?
 }
 
 /// Takes and commits so many deliveries, and sees that there are no more of them.

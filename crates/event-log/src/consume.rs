@@ -112,7 +112,7 @@ impl Consumer<'_> {
                         event = %delivery.event.id, kind = delivery.event.kind, reason, "event given up"
                     );
                     subscription.dead_letter(delivery, &reason).await?;
-                    applied.forget(&delivery.topic);
+                    applied.forget(delivery);
                 }
                 Fate::Open => break,
             }
@@ -168,19 +168,23 @@ impl Consumer<'_> {
     }
 }
 
-/// The last delivery of each topic that the handler has taken and the log does not know of yet. Events that
+/// The last delivery of each partition that the handler has taken and the log does not know of yet. Events that
 /// arrive together are committed together: the cost of a commit, not of the handler, would set the pace.
 #[derive(Default)]
 struct Applied<'d>(Vec<&'d Delivery>);
 
 impl<'d> Applied<'d> {
     fn add(&mut self, delivery: &'d Delivery) {
-        self.forget(&delivery.topic);
+        self.forget(delivery);
         self.0.push(delivery);
     }
 
-    fn forget(&mut self, topic: &str) {
-        self.0.retain(|applied| applied.topic != topic);
+    /// Those of the partition of this delivery.
+    fn forget(&mut self, delivery: &Delivery) {
+        let is_other = |it: &&Delivery| {
+            (it.partition, it.topic.as_str()) != (delivery.partition, delivery.topic.as_str())
+        };
+        self.0.retain(is_other);
     }
 
     async fn commit(&mut self, subscription: &mut dyn Subscription) -> Result<(), Error> {

@@ -4,6 +4,10 @@ use bytes::Bytes;
 use types::Timestamp;
 use uuid::Uuid;
 
+/// The kind of what stands in a dead-letter topic for a record that is no event: its data are those of the record.
+/// Nobody handles it.
+pub const UNREADABLE: &str = "unreadable";
+
 /// Something that has happened, in the terms of CloudEvents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
@@ -28,7 +32,9 @@ pub struct Event {
 pub struct Delivery {
     /// The topic.
     pub topic: String,
-    /// Grows along a topic, with gaps.
+    /// The part of the topic that all events of its key are in, from 0 on.
+    pub partition: i32,
+    /// Grows along a partition, with gaps.
     pub offset: i64,
     /// The event.
     pub event: Event,
@@ -39,6 +45,12 @@ pub struct Delivery {
 pub struct DeadLetter {
     /// The event in its dead-letter topic.
     pub delivery: Delivery,
+    /// The topic it was in before.
+    pub origin: String,
+    /// The group that has given it up.
+    pub group: String,
     /// Why it was given up.
     pub reason: String,
+    /// When it was given up.
+    pub at: Timestamp,
 }

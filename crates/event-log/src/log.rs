@@ -4,6 +4,9 @@ use async_trait::async_trait;
 
 use crate::{Delivery, Event};
 
+/// How the names of dead-letter topics end.
+const DEAD_LETTERS: &str = ".dlq";
+
 /// Topics of events, kept durably.
 #[async_trait]
 pub trait EventLog: Send + Sync {
@@ -14,7 +17,7 @@ pub trait EventLog: Send + Sync {
     async fn publish(&self, topic: &str, events: &[Event]) -> Result<(), Error>;
 
     /// Joins a group of consumers. A group sees every event of its topics, from the first one on; of its
-    /// members only one has a topic at a time.
+    /// members only one has a partition at a time.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the log can't be reached.
@@ -25,36 +28,51 @@ pub trait EventLog: Send + Sync {
     /// # Errors
     /// [`Error::Unavailable`] when it can't.
     async fn ping(&self) -> Result<(), Error>;
+
+    /// Leaves all partitions to other members and lets go of the log, within seconds. What is left of it in use
+    /// fails from now on. There is nothing to be done where nothing is held.
+    async fn close(&self) {}
 }
 
-/// A member of a group. Dropping it leaves its topics to the other members.
+/// A member of a group. Dropping it leaves its partitions to the other members.
 #[async_trait]
 pub trait Subscription: Send {
-    /// The next events that are not committed, in order, at least one; waits until there are any and they
-    /// are this member's to consume. What was delivered but not committed comes again with the next call,
-    /// here or at the member that has the topic by then. Dropping the future loses nothing.
+    /// The next events that are not committed, those of a partition in order, at least one; waits until there are
+    /// any and they are this member's to consume. What was delivered but not committed comes again with the next
+    /// call, here or at the member that has the partition by then. Dropping the future loses nothing. What is no
+    /// event, where others write to the log too, is given up without being delivered.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the log can't be reached.
     async fn next(&mut self) -> Result<Vec<Delivery>, Error>;
 
-    /// Notes that the group is done with this delivery and all before it in its topic.
+    /// Notes that the group is done with this delivery and all before it in its partition of the topic.
     ///
     /// # Errors
-    /// [`Error::Lost`] when the topic is no longer this member's; nothing was noted then.
+    /// [`Error::Lost`] when the partition is no longer this member's; nothing was noted then.
     async fn commit(&mut self, delivery: &Delivery) -> Result<(), Error>;
 
-    /// Gives the delivery up: it goes to the [`dead_letter_topic`] with the reason, and the group is done
-    /// with it and all before it in its topic, both at once.
+    /// Gives the delivery up: it goes to the [`dead_letter_topic`] with the reason, and then the group is done
+    /// with it and all before it in its partition of the topic. After an error it may be a dead letter already,
+    /// and become one again.
     ///
     /// # Errors
-    /// [`Error::Lost`] when the topic is no longer this member's; nothing was done then.
+    /// [`Error::Lost`] when the partition is no longer this member's; nothing was noted then.
     async fn dead_letter(&mut self, delivery: &Delivery, reason: &str) -> Result<(), Error>;
 }
 
 /// Where the events of a topic go that a group of consumers gives up.
 pub fn dead_letter_topic(topic: &str) -> String {
-    format!("{topic}.dlq")
+    format!("{topic}{DEAD_LETTERS}")
+}
+
+pub(crate) fn is_dead_letter_topic(topic: &str) -> bool {
+    topic.ends_with(DEAD_LETTERS)
+}
+
+/// Where the events of a dead-letter topic were before.
+pub(crate) fn origin_of(topic: &str) -> &str {
+    topic.strip_suffix(DEAD_LETTERS).unwrap_or(topic)
 }
 
 /// Why a log did not do as asked.
@@ -63,9 +81,9 @@ pub enum Error {
     /// Out of reach, or it did not answer. Try again.
     #[error("the event log is unavailable")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// Another member of the group has the topic now, which will get the delivery. Go on with
+    /// Another member of the group has the partition now, which will get the delivery. Go on with
     /// [`Subscription::next`].
-    #[error("another member of the group has taken over topic {topic}")]
+    #[error("another member of the group has taken over a partition of topic {topic}")]
     Lost {
         /// The topic.
         topic: String,

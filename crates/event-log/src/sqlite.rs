@@ -1,5 +1,6 @@
 //! The log in a SQLite file, shared by the processes of one machine.
 
+mod archive;
 pub mod outbox;
 mod rows;
 mod subscription;
@@ -15,7 +16,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::{DeadLetter, Delivery, Error, Event, EventLog};
-pub use rows::{Progress, dead_letters, events, last_offset, progress};
+pub use archive::Archive;
+
+/// The name of the file in the data directory.
+pub(crate) const FILE: &str = "events.db";
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations/sqlite");
 
@@ -61,7 +65,7 @@ impl Log {
     /// # Errors
     /// [`Error::Unavailable`] when the file can't be read.
     pub async fn events(&self, topic: &str) -> Result<Vec<Delivery>, Error> {
-        events(&self.database, topic).await
+        rows::events(&self.database, topic).await
     }
 
     /// All events that were given up, in the order in which that happened.
@@ -69,16 +73,7 @@ impl Log {
     /// # Errors
     /// [`Error::Unavailable`] when the file can't be read.
     pub async fn dead_letters(&self) -> Result<Vec<DeadLetter>, Error> {
-        dead_letters(&self.database).await
-    }
-
-    /// Gives all topics back to other members at once, then closes the file. Subscriptions that are left
-    /// fail from now on.
-    pub async fn close(&self) {
-        self.closing.cancel();
-        self.tasks.close();
-        self.tasks.wait().await;
-        self.database.close().await;
+        rows::dead_letters(&self.database).await
     }
 }
 
@@ -107,5 +102,13 @@ impl EventLog for Log {
 
     async fn ping(&self) -> Result<(), Error> {
         Ok(self.database.ping().await?)
+    }
+
+    /// Gives all topics back to other members at once, then closes the file.
+    async fn close(&self) {
+        self.closing.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.database.close().await;
     }
 }

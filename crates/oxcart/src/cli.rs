@@ -39,6 +39,9 @@ pub fn run(settings: Config) -> ExitCode {
         Some(Command::Audit) => {
             platform::run("oxcart audit", &log, |shutdown| stoppable(print_audit(settings), shutdown))
         }
+        Some(Command::Healthcheck) => {
+            platform::healthcheck::http("oxcart", settings.bind_addr, settings.http_port)
+        }
     }
 }
 

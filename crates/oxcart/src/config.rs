@@ -104,6 +104,8 @@ pub enum Command {
     },
     /// Check that no money, stock or order was lost or doubled; exits with 1 and the violations if any was.
     Audit,
+    /// Exit with 0 if the shop that runs with these settings on this machine serves, else with 1.
+    Healthcheck,
 }
 
 /// The programs that speak gRPC, in the order of their ports.

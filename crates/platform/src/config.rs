@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tracing::level_filters::LevelFilter;
 
 pub use error::Error;
-pub use parse::{parse, try_parse};
+pub use parse::{Task, parse, task, try_parse, try_task};
 
 /// Where a gRPC server listens. A program sets the default port:
 /// `#[command(mut_arg("grpc_port", |a| a.default_value("50051")))]`.
@@ -98,6 +98,26 @@ pub enum Location {
     Postgres(Server),
 }
 
+impl Location {
+    /// What the URL of a database names; `variable` is where it was taken from.
+    ///
+    /// # Errors
+    /// A URL that names neither a PostgreSQL server nor a SQLite file.
+    pub fn parse(url: &str, variable: &str) -> Result<Self, Error> {
+        let server = Server { url: url.to_owned(), variable: variable.to_owned() };
+        let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+        let cause = match scheme {
+            "postgres" | "postgresql" => return Ok(Self::Postgres(server)),
+            "sqlite" if rest.is_empty() => "it names no file".to_owned(),
+            "sqlite" if rest.contains('?') => "options after the path are not understood".to_owned(),
+            "sqlite" => return Ok(Self::File(PathBuf::from(rest))),
+            "" => "it has no scheme".to_owned(),
+            other => format!("scheme {other}:// is not supported"),
+        };
+        Err(server.unusable(cause, "postgres://USER:PASSWORD@HOST:PORT/NAME or sqlite://PATH"))
+    }
+}
+
 /// How to reach an engine, and the setting that says so.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Server {
@@ -133,20 +153,10 @@ impl Data {
     /// # Errors
     /// A URL that names neither a PostgreSQL server nor a SQLite file.
     pub fn store(&self, service: &str) -> Result<Location, Error> {
-        let Some(url) = &self.database_url else {
-            return Ok(Location::File(self.data_dir.join(format!("{service}.db"))));
-        };
-        let server = Server { url: url.clone(), variable: "DATABASE_URL".to_owned() };
-        let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
-        let cause = match scheme {
-            "postgres" | "postgresql" => return Ok(Location::Postgres(server)),
-            "sqlite" if rest.is_empty() => "it names no file".to_owned(),
-            "sqlite" if rest.contains('?') => "options after the path are not understood".to_owned(),
-            "sqlite" => return Ok(Location::File(PathBuf::from(rest))),
-            "" => "it has no scheme".to_owned(),
-            other => format!("scheme {other}:// is not supported"),
-        };
-        Err(server.unusable(cause, "postgres://USER:PASSWORD@HOST:PORT/NAME or sqlite://PATH"))
+        match &self.database_url {
+            Some(url) => Location::parse(url, "DATABASE_URL"),
+            None => Ok(Location::File(self.data_dir.join(format!("{service}.db")))),
+        }
     }
 
     /// As [`Data::store`], for a service that has no other store than a file yet.

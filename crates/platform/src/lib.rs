@@ -10,6 +10,7 @@ pub mod config;
 mod context;
 pub mod grpc;
 pub mod health;
+pub mod healthcheck;
 pub mod ids;
 pub mod retry;
 mod run;

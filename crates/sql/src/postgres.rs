@@ -8,7 +8,7 @@ mod open;
 mod scratch;
 
 use std::ops::{Deref, DerefMut};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use platform::config::Server;
@@ -16,7 +16,7 @@ use sqlx::migrate::Migrator;
 use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, PgPool, Postgres};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -27,7 +27,11 @@ pub use scratch::Scratch;
 
 /// How long a call may take as a whole before its caller is told that nobody knows. Longer than any statement
 /// may run ([`open::STATEMENT_WITHIN`]): only a server that is silent is cut off here.
-const CALL_WITHIN: Duration = Duration::from_millis(1800);
+const CALL_WITHIN: Duration = Duration::from_millis(1900);
+
+/// How long nobody waits for a server after somebody did so in vain: whoever tries again at once, as callers do
+/// on the word that it is unavailable, is not to wait as long a second time.
+const SHUT_FOR: Duration = Duration::from_millis(300);
 
 /// An open database, or one that will be once its server is there. Clones share it.
 #[derive(Debug, Clone)]
@@ -41,6 +45,8 @@ struct Inner {
     schema: &'static str,
     /// Whether the schema is up to date.
     prepared: watch::Sender<bool>,
+    /// Until when nobody waits for the server.
+    shut_until: Mutex<Option<Instant>>,
     closing: CancellationToken,
     /// Owns the task that waits for the server.
     tasks: TaskTracker,
@@ -91,7 +97,8 @@ impl Database {
     fn new(pool: PgPool, schema: &'static str) -> Self {
         let (prepared, _) = watch::channel(false);
         let (closing, tasks) = (CancellationToken::new(), TaskTracker::new());
-        Self { inner: Arc::new(Inner { pool, schema, prepared, closing, tasks }) }
+        let shut_until = Mutex::new(None);
+        Self { inner: Arc::new(Inner { pool, schema, prepared, shut_until, closing, tasks }) }
     }
 
     /// Carries out one call of a store, which answers in the end: a server that went silent in the middle of it
@@ -103,8 +110,10 @@ impl Database {
     where
         E: From<Error>,
     {
-        let late = || Error::unknown(format!("no answer from the database within {CALL_WITHIN:?}"));
-        timeout(CALL_WITHIN, call).await.unwrap_or_else(|_| Err(late().into()))
+        timeout(CALL_WITHIN, call).await.unwrap_or_else(|_| {
+            self.shut();
+            Err(Error::unknown(format!("no answer from the database within {CALL_WITHIN:?}")).into())
+        })
     }
 
     /// A connection, for statements that commit by themselves. The errors of one that changes something are
@@ -116,7 +125,22 @@ impl Database {
         if !*self.inner.prepared.borrow() {
             return Err(Error::unavailable("the database has not been reached yet"));
         }
-        Ok(self.inner.pool.acquire().await?)
+        if self.lock().is_some_and(|until| Instant::now() < until) {
+            return Err(Error::unavailable("the database was not there a moment ago"));
+        }
+        let acquired = self.inner.pool.acquire().await;
+        if let Err(sqlx::Error::PoolTimedOut) = acquired {
+            self.shut();
+        }
+        Ok(acquired?)
+    }
+
+    fn shut(&self) {
+        *self.lock() = Some(Instant::now() + SHUT_FOR);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.inner.shut_until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Begins a transaction (READ COMMITTED). Dropped without [`Transaction::commit`] it is undone.
@@ -124,10 +148,8 @@ impl Database {
     /// # Errors
     /// [`Error::Unavailable`] when no connection can be had in time.
     pub async fn begin(&self) -> Result<Transaction, Error> {
-        if !*self.inner.prepared.borrow() {
-            return Err(Error::unavailable("the database has not been reached yet"));
-        }
-        Ok(Transaction(self.inner.pool.begin().await?))
+        let connection = self.connection().await?;
+        Ok(Transaction(sqlx::Transaction::begin(connection, None).await?))
     }
 
     /// Begins a transaction that sees everything as of one moment and changes nothing, however long it takes:

@@ -6,7 +6,10 @@ use sqlx::SqliteConnection;
 use types::Timestamp;
 use uuid::Uuid;
 
-use crate::{DeadLetter, Delivery, Error, Event};
+use crate::{DeadLetter, Delivery, End, Error, Event, Progress, log};
+
+/// A topic has one.
+const PARTITION: i32 = 0;
 
 #[derive(sqlx::FromRow)]
 pub(super) struct Row {
@@ -21,6 +24,18 @@ pub(super) struct Row {
     data: Vec<u8>,
 }
 
+/// What is known of a dead letter. A file that was written before some of it was kept lacks that.
+#[derive(sqlx::FromRow)]
+struct Given {
+    #[sqlx(flatten)]
+    row: Row,
+    reason: String,
+    #[sqlx(default)]
+    given_up_by: Option<String>,
+    #[sqlx(default)]
+    given_up_at: Option<i64>,
+}
+
 impl TryFrom<Row> for Delivery {
     type Error = Error;
 
@@ -29,16 +44,28 @@ impl TryFrom<Row> for Delivery {
         let id = Uuid::parse_str(&id).map_err(|error| Error::Defect(error.into()))?;
         let (time, data) = (Timestamp::from_micros(time), Bytes::from(data));
         let event = Event { id, kind, source, key, time, traceparent, data };
-        Ok(Self { topic, offset: position, event })
+        Ok(Self { topic, partition: PARTITION, offset: position, event })
     }
 }
 
-/// All events of a topic, in order. For audits, also beside a running shop on
-/// [`Database::open_read_only`].
-///
-/// # Errors
-/// [`Error::Unavailable`] when the file can't be read.
-pub async fn events(database: &Database, topic: &str) -> Result<Vec<Delivery>, Error> {
+impl TryFrom<Given> for DeadLetter {
+    type Error = Error;
+
+    fn try_from(given: Given) -> Result<Self, Error> {
+        let Given { row, reason, given_up_by, given_up_at } = given;
+        let delivery = Delivery::try_from(row)?;
+        Ok(Self {
+            origin: log::origin_of(&delivery.topic).to_owned(),
+            group: given_up_by.unwrap_or_default(),
+            reason,
+            at: given_up_at.map_or(delivery.event.time, Timestamp::from_micros),
+            delivery,
+        })
+    }
+}
+
+/// All events of a topic, in order.
+pub(super) async fn events(database: &Database, topic: &str) -> Result<Vec<Delivery>, Error> {
     let rows: Vec<Row> = sqlx::query_as("SELECT * FROM events WHERE topic = ? ORDER BY position")
         .bind(topic)
         .fetch_all(&mut *database.read().await?)
@@ -46,66 +73,59 @@ pub async fn events(database: &Database, topic: &str) -> Result<Vec<Delivery>, E
     rows.into_iter().map(Delivery::try_from).collect()
 }
 
-/// All events that were given up, in the order in which that happened. For audits, as [`events`].
-///
-/// # Errors
-/// [`Error::Unavailable`] when the file can't be read.
-pub async fn dead_letters(database: &Database) -> Result<Vec<DeadLetter>, Error> {
-    #[derive(sqlx::FromRow)]
-    struct Given {
-        #[sqlx(flatten)]
-        row: Row,
-        reason: String,
-    }
+/// All events that were given up, in the order in which that happened.
+pub(super) async fn dead_letters(database: &Database) -> Result<Vec<DeadLetter>, Error> {
     let rows: Vec<Given> = sqlx::query_as("SELECT * FROM events WHERE reason IS NOT NULL ORDER BY position")
         .fetch_all(&mut *database.read().await?)
         .await?;
-    rows.into_iter()
-        .map(|Given { row, reason }| Ok(DeadLetter { delivery: Delivery::try_from(row)?, reason }))
-        .collect()
+    rows.into_iter().map(DeadLetter::try_from).collect()
 }
 
-/// How far a group of consumers has come in a topic.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
-pub struct Progress {
-    /// The group.
-    #[sqlx(rename = "consumers")]
-    pub group: String,
-    /// The topic.
-    pub topic: String,
-    /// The first offset that the group is not done with: it is done with all before.
-    pub next: i64,
-}
-
-/// How far every group has come. For audits, as [`events`].
-///
-/// # Errors
-/// [`Error::Unavailable`] when the file can't be read.
-pub async fn progress(database: &Database) -> Result<Vec<Progress>, Error> {
+/// How far every group has come.
+pub(super) async fn progress(database: &Database) -> Result<Vec<Progress>, Error> {
     let query = sqlx::query_as("SELECT consumers, topic, next FROM progress ORDER BY consumers, topic");
-    Ok(query.fetch_all(&mut *database.read().await?).await?)
+    let rows: Vec<(String, String, i64)> = query.fetch_all(&mut *database.read().await?).await?;
+    let progress = |(group, topic, next)| Progress { group, topic, partition: PARTITION, next };
+    Ok(rows.into_iter().map(progress).collect())
 }
 
-/// The offset of the last event, 0 where there is none: every event up to it is there, of any topic. For
-/// audits, as [`events`].
-///
-/// # Errors
-/// [`Error::Unavailable`] when the file can't be read.
-pub async fn last_offset(database: &Database) -> Result<i64, Error> {
-    let query = sqlx::query_scalar("SELECT coalesce(max(position), 0) FROM events");
-    Ok(query.fetch_one(&mut *database.read().await?).await?)
+/// Where a topic ends, if it has begun.
+pub(super) async fn end(database: &Database, topic: &str) -> Result<Option<End>, Error> {
+    // Two questions: SQLite answers each from the ends of the index, but both in one by reading all of it.
+    let (first, last): (Option<i64>, Option<i64>) = sqlx::query_as(
+        "SELECT (SELECT min(position) FROM events WHERE topic = ?1),
+                (SELECT max(position) FROM events WHERE topic = ?1)",
+    )
+    .bind(topic)
+    .fetch_one(&mut *database.read().await?)
+    .await?;
+    let end = |first, last: i64| End {
+        topic: topic.to_owned(),
+        partition: PARTITION,
+        first,
+        next: last.saturating_add(1),
+    };
+    Ok(first.zip(last).map(|(first, last)| end(first, last)))
 }
 
-/// Appends an event; with a reason if it is a dead letter.
+/// By whom, when and why an event was given up.
+pub(super) struct GivenUp<'a> {
+    pub(super) by: &'a str,
+    pub(super) at: Timestamp,
+    pub(super) reason: &'a str,
+}
+
+/// Appends an event; of a dead letter, with what became of it.
 pub(super) async fn append(
     connection: &mut SqliteConnection,
     topic: &str,
     event: &Event,
-    reason: Option<&str>,
+    given_up: Option<GivenUp<'_>>,
 ) -> Result<(), Error> {
     sqlx::query(
-        "INSERT INTO events (topic, id, kind, source, key, time, traceparent, data, reason)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO events (topic, id, kind, source, key, time, traceparent, data,
+                             reason, given_up_by, given_up_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(topic)
     .bind(event.id.to_string())
@@ -115,7 +135,9 @@ pub(super) async fn append(
     .bind(event.time.micros())
     .bind(&event.traceparent)
     .bind(event.data.as_ref())
-    .bind(reason)
+    .bind(given_up.as_ref().map(|it| it.reason))
+    .bind(given_up.as_ref().map(|it| it.by))
+    .bind(given_up.as_ref().map(|it| it.at.micros()))
     .execute(connection)
     .await?;
     Ok(())

@@ -14,7 +14,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use types::Timestamp;
 
 use super::Log;
-use super::rows::{self, Row};
+use super::rows::{self, GivenUp, Row};
 use crate::{Delivery, Error, dead_letter_topic};
 
 /// Events delivered at once.
@@ -148,10 +148,11 @@ impl crate::Subscription for Subscription {
             .database
             .write(move |connection| {
                 Box::pin(async move {
-                    let Delivery { topic, offset, event } = delivery;
+                    let Delivery { topic, partition: _, offset, event } = delivery;
                     let dead = dead_letter_topic(&topic);
                     member.done(connection, topic, offset).await?;
-                    rows::append(connection, &dead, &event, Some(&reason)).await
+                    let given_up = GivenUp { by: &member.group, at: member.clock.now(), reason: &reason };
+                    rows::append(connection, &dead, &event, Some(given_up)).await
                 })
             })
             .await

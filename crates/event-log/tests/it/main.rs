@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod consume;
+mod kafka;
 mod postgres_outbox;
 mod relay;
 mod sqlite;

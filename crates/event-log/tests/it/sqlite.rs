@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use event_log::conformance::{self, Place};
-use event_log::sqlite::{self, Log, Progress};
-use event_log::{Error, EventLog, Subscription};
+use event_log::sqlite::{Archive, Log};
+use event_log::{Archive as _, End, Error, EventLog, Progress, Subscription};
 use platform::World;
+use platform::clock::Clock as _;
 use sql::sqlite::{Database, Sharing};
+use sqlx::{Connection as _, SqliteConnection};
 use testkit::TempDir;
 use tokio::time::timeout;
 
@@ -154,26 +156,58 @@ async fn closing_gives_topics_and_file_back() {
 }
 
 #[tokio::test]
-async fn an_audit_reads_events_and_dead_letters_beside_the_shop() {
+async fn an_archive_reads_everything_beside_the_shop() {
     let (_directory, path) = file();
-    let log = Log::open(&path, Sharing::Exclusive, World::real()).await.unwrap();
+    let (world, clock) = testkit::world();
+    let log = Log::open(&path, Sharing::Exclusive, world).await.unwrap();
     log.publish("t", &[event(1), event(2)]).await.unwrap();
     log.publish("u", &[event(3)]).await.unwrap();
     let mut member = log.subscribe("g", &["t"]).await.unwrap();
     let delivered = member.next().await.unwrap();
     member.dead_letter(&delivered[1], "no such field").await.unwrap();
 
-    let database = Database::open_read_only(&path).await.unwrap();
-    assert_eq!(sqlite::events(&database, "t").await.unwrap(), delivered);
+    let archive = Archive::open(&path).await.unwrap();
+    assert_eq!(archive.events("t").await.unwrap(), delivered);
     assert_eq!(log.events("t").await.unwrap(), delivered);
-    assert_eq!(numbers(&log.events("u").await.unwrap()), [3]);
-    let dead = sqlite::dead_letters(&database).await.unwrap();
+    assert_eq!(numbers(&archive.events("u").await.unwrap()), [3]);
+    let dead = archive.dead_letters(&["t", "u"]).await.unwrap();
     assert_eq!(dead, log.dead_letters().await.unwrap());
     assert_eq!(dead.len(), 1);
-    assert_eq!(dead[0].reason, "no such field");
+    assert_eq!((dead[0].origin.as_str(), dead[0].group.as_str()), ("t", "g"));
+    assert_eq!((dead[0].reason.as_str(), dead[0].at), ("no such field", clock.now()));
     assert_eq!(dead[0].delivery.topic, "t.dlq");
     assert_eq!(dead[0].delivery.event, event(2));
-    let done = Progress { group: "g".to_owned(), topic: "t".to_owned(), next: delivered[1].offset + 1 };
-    assert_eq!(sqlite::progress(&database).await.unwrap(), [done]);
-    assert_eq!(sqlite::last_offset(&database).await.unwrap(), dead[0].delivery.offset);
+    assert_eq!(archive.dead_letters(&["u"]).await.unwrap(), []);
+    let (group, topic, partition) = ("g".to_owned(), "t".to_owned(), 0);
+    let next = delivered[1].offset + 1;
+    let done = Progress { group, topic: topic.clone(), partition, next };
+    assert_eq!(archive.progress(&["g", "h"], &["t", "u"]).await.unwrap(), [done]);
+    assert_eq!(archive.progress(&["g"], &["u"]).await.unwrap(), []);
+    let end = End { topic, partition, first: delivered[0].offset, next };
+    assert_eq!(archive.ends(&["t", "never"]).await.unwrap(), [end]);
+}
+
+#[tokio::test]
+async fn dead_letters_of_an_older_file_are_shown_with_what_is_known_of_them() {
+    let (_directory, path) = file();
+    let log = Log::open(&path, Sharing::Shared, World::real()).await.unwrap();
+    log.publish("t", &[event(1)]).await.unwrap();
+    let mut member = log.subscribe("g", &["t"]).await.unwrap();
+    let delivered = member.next().await.unwrap();
+    member.dead_letter(&delivered[0], "no such field").await.unwrap();
+    drop(member);
+    log.close().await;
+    // As if the second migration had never been.
+    let older = TempDir::new().unwrap();
+    let copy = older.path().join("events.db");
+    std::fs::copy(&path, &copy).unwrap();
+    let mut connection = SqliteConnection::connect(copy.to_str().unwrap()).await.unwrap();
+    for column in ["given_up_by", "given_up_at"] {
+        let statement = format!("ALTER TABLE events DROP COLUMN {column}");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut connection).await.unwrap();
+    }
+    connection.close().await.unwrap();
+    let dead = Archive::open(&copy).await.unwrap().dead_letters(&["t"]).await.unwrap();
+    assert_eq!((dead[0].reason.as_str(), dead[0].group.as_str()), ("no such field", ""));
+    assert_eq!((dead[0].origin.as_str(), dead[0].at), ("t", event(1).time));
 }

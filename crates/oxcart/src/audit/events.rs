@@ -60,10 +60,8 @@ fn log_has_no_others(facts: &Facts) -> Vec<Violation> {
     let topics = [(&facts.log.checkout_events, checkouts), (&facts.log.order_events, orders)];
     let mut violations = Vec::new();
     for (log, written) in topics {
-        let foreign = |delivery: &&Delivery| {
-            delivery.offset <= facts.log.known && !written.contains(&delivery.event.id)
-        };
-        for Delivery { topic, offset, event } in log.iter().filter(foreign) {
+        let foreign = |delivery: &&Delivery| facts.log.had(delivery) && !written.contains(&delivery.event.id);
+        for Delivery { topic, offset, event, .. } in log.iter().filter(foreign) {
             let text = format!("{topic} has it at {offset} ({}), but no outbox does", event.kind);
             violations.push(Violation::new(Invariant::E1, Subject::Event(event.id), text));
         }
@@ -149,10 +147,7 @@ pub(super) struct Consumed<'a> {
 
 impl<'a> Consumption<'a> {
     pub(super) fn of(facts: &'a Facts, group: &str) -> Self {
-        let mut progress = facts.log.progress.iter();
-        let progress = progress.find(|it| it.group == group && it.topic == CHECKOUT_EVENTS);
-        let next = progress.map_or(0, |progress| progress.next);
-        let done = facts.log.checkout_events.iter().filter(|delivery| delivery.offset < next);
+        let done = facts.log.checkout_events.iter().filter(|it| facts.log.is_consumed(group, it));
         let dead = facts.log.dead_letters.iter();
         Self {
             events: facts.checkouts.events.iter().map(|event| (event.checkout_id, event.id)).collect(),

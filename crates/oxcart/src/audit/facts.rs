@@ -2,8 +2,7 @@
 
 use cart_service::cart::Cart;
 use checkout_service::checkout::{Checkout, Ending};
-use event_log::sqlite::Progress;
-use event_log::{DeadLetter, Delivery};
+use event_log::{DeadLetter, Delivery, End, Progress};
 use payment_service::payment::Payment;
 use payment_service::provider::simulated::Entry;
 use proto::events::CheckoutCompleted;
@@ -13,7 +12,7 @@ use super::history::History;
 
 /// What the stores of a shop say, each as of one moment.
 ///
-/// They are read one after the other while the shop may be at work, in this order: the time and the end of
+/// They are read one after the other while the shop may be at work, in this order: the time and the ends of
 /// the log, checkouts, stock, payments, the provider's ledger, the groups' progress, carts, orders, the log.
 /// So whatever follows from the end of a checkout is there wherever the end is. What came into being after
 /// `now` is judged by the next audit.
@@ -42,8 +41,8 @@ pub struct Facts {
 /// What the event log says.
 #[derive(Debug, Clone, Default)]
 pub struct Log {
-    /// The last offset when the reading began: for each event up to it there is an outbox that has it.
-    pub known: i64,
+    /// Where the partitions ended when the reading began: for each event before there is an outbox that has it.
+    pub ends: Vec<End>,
     /// How far the groups of consumers had come before orders and carts were read.
     pub progress: Vec<Progress>,
     /// What became of checkouts.
@@ -52,6 +51,22 @@ pub struct Log {
     pub order_events: Vec<Delivery>,
     /// What was given up.
     pub dead_letters: Vec<DeadLetter>,
+}
+
+impl Log {
+    /// Whether the event was there when the reading began.
+    pub(super) fn had(&self, delivery: &Delivery) -> bool {
+        let Delivery { topic, partition, offset, event: _ } = delivery;
+        let mut ends = self.ends.iter();
+        ends.any(|end| (&end.topic, end.partition) == (topic, *partition) && *offset < end.next)
+    }
+
+    /// Whether a group had come past the event.
+    pub(super) fn is_consumed(&self, group: &str, delivery: &Delivery) -> bool {
+        let Delivery { topic, partition, offset, event: _ } = delivery;
+        let mut progress = self.progress.iter().filter(|it| it.group == group);
+        progress.any(|it| (&it.topic, it.partition) == (topic, *partition) && *offset < it.next)
+    }
 }
 
 impl Default for Facts {

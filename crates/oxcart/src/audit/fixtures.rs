@@ -6,9 +6,7 @@ use cart_service::cart::{Cart, Purchases, Taken, Version};
 use checkout_service::checkout::{Checkout, Purchase};
 use checkout_service::saga::state::{Failure, Outcome};
 use checkout_service::store::OutboxEntry;
-use event_log::Written;
-use event_log::sqlite::Progress;
-use event_log::{Delivery, Event, OutboxRow};
+use event_log::{Delivery, End, Event, OutboxRow, Progress, Written};
 use inventory_service::ledger::{Kind, Movement};
 use inventory_service::reservation::{self, Lines, Reservation};
 use inventory_service::stock::Stock;
@@ -69,7 +67,7 @@ pub(super) fn clean() -> Facts {
     facts.carts.push(cart(9, Vec::new()));
     for group in ["orders-service", "cart-service"] {
         let (group, topic) = (group.to_owned(), CHECKOUT_EVENTS.to_owned());
-        facts.log.progress.push(Progress { group, topic, next: facts.log.known + 1 });
+        facts.log.progress.push(Progress { group, topic, partition: 0, next: i64::MAX });
     }
     facts
 }
@@ -165,10 +163,13 @@ pub(super) fn event(id: Uuid, kind: &str, json: &str) -> Event {
     Event { id, kind, source, key, time: at(91), traceparent: None, data }
 }
 
-/// The place of an event in the log, the next one.
+/// The place of an event in the log, the next one of all its topics.
 pub(super) fn publish(facts: &mut Facts, topic: &str, event: Event) -> Delivery {
-    facts.log.known += 1;
-    Delivery { topic: topic.to_owned(), offset: facts.log.known, event }
+    let (topic, partition) = (topic.to_owned(), 0);
+    let offset = facts.log.ends.iter().map(|end| end.next).max().unwrap_or(1);
+    facts.log.ends.retain(|end| end.topic != topic);
+    facts.log.ends.push(End { topic: topic.clone(), partition, first: 0, next: offset + 1 });
+    Delivery { topic, partition, offset, event }
 }
 
 /// What a completed checkout became.

@@ -6,17 +6,21 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use cart_service::store::Store as _;
 use checkout_service::store::Store as _;
-use event_log::sqlite as log;
+use event_log::{Archive, End, Progress};
 use inventory_service::store::Store as _;
 use orders_service::store::Store as _;
 use payment_service::provider::simulated;
 use payment_service::store::Store as _;
 use platform::clock::Clock;
 use proto::events::{CHECKOUT_EVENTS, ORDER_EVENTS};
-use sql::sqlite::Database;
 
 use super::facts::{Facts, Log};
 use super::history::History;
+
+/// All topics of the shop,
+const TOPICS: [&str; 2] = [CHECKOUT_EVENTS, ORDER_EVENTS];
+/// and all groups of consumers.
+const GROUPS: [&str; 2] = ["orders-service", "cart-service"];
 
 /// The files of a shop. The catalogue is not among them: no invariant speaks of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +57,7 @@ pub(super) struct Stores {
     orders: orders_service::store::Sqlite,
     checkout: checkout_service::store::Sqlite,
     cart: cart_service::store::Sqlite,
-    events: Database,
+    events: Box<dyn Archive>,
     clock: Arc<dyn Clock>,
 }
 
@@ -70,35 +74,36 @@ impl Stores {
             orders: orders_service::store::Sqlite::open_read_only(orders).await?,
             checkout: checkout_service::store::Sqlite::open_read_only(checkout, Arc::clone(&clock)).await?,
             cart: cart_service::store::Sqlite::open_read_only(cart).await?,
-            events: Database::open_read_only(events).await?,
+            events: Box::new(event_log::sqlite::Archive::open(events).await?),
             clock,
         })
     }
 
     /// Reads all stores in the order that [`Facts`] promises.
     pub(super) async fn read(&self) -> anyhow::Result<Facts> {
-        let known = log::last_offset(&self.events).await.context("the event log can't be read")?;
+        let ends = self.events.ends(&TOPICS).await.context("the event log can't be read")?;
         let now = self.clock.now();
         let checkouts = self.checkout.snapshot().await.context("the checkouts can't be read")?;
         let inventory = self.inventory.snapshot().await.context("the stock can't be read")?;
         let payments = self.payment.snapshot().await.context("the payments can't be read")?;
         let provider =
             simulated::ledger(&self.provider).await.context("the provider's ledger can't be read")?;
-        let progress = log::progress(&self.events).await.context("the event log can't be read")?;
+        let progress = self.events.progress(&GROUPS, &TOPICS).await;
+        let progress = progress.context("the event log can't be read")?;
         let carts = self.cart.snapshot().await.context("the carts can't be read")?;
         let orders = self.orders.snapshot().await.context("the orders can't be read")?;
-        let log = self.log(known, progress).await.context("the event log can't be read")?;
+        let log = self.log(ends, progress).await.context("the event log can't be read")?;
         let history = History::default();
         Ok(Facts { now, checkouts, inventory, payments, provider, orders, carts, log, history })
     }
 
-    async fn log(&self, known: i64, progress: Vec<log::Progress>) -> Result<Log, event_log::Error> {
+    async fn log(&self, ends: Vec<End>, progress: Vec<Progress>) -> Result<Log, event_log::Error> {
         Ok(Log {
-            known,
+            ends,
             progress,
-            checkout_events: log::events(&self.events, CHECKOUT_EVENTS).await?,
-            order_events: log::events(&self.events, ORDER_EVENTS).await?,
-            dead_letters: log::dead_letters(&self.events).await?,
+            checkout_events: self.events.events(CHECKOUT_EVENTS).await?,
+            order_events: self.events.events(ORDER_EVENTS).await?,
+            dead_letters: self.events.dead_letters(&TOPICS).await?,
         })
     }
 }

@@ -10,6 +10,8 @@ mod delays;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod healthcheck;
+#[cfg(test)]
 mod kills;
 #[cfg(test)]
 mod readme;

@@ -18,7 +18,7 @@ pub(crate) const PROGRAMS: [&str; 8] = [
 ];
 
 /// The variables of a program's `--help`, each with its default if it has one.
-fn variables(help: &str) -> BTreeMap<String, Option<String>> {
+pub(crate) fn variables(help: &str) -> BTreeMap<String, Option<String>> {
     let mut variables = BTreeMap::new();
     let mut current: Option<(String, Option<String>)> = None;
     for line in help.lines().map(str::trim) {

@@ -10,18 +10,39 @@ use std::path::PathBuf;
 
 use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Arg, Command};
+use clap::{Arg, ArgMatches, Command};
 
 use super::error::{Error, MASK};
 
 /// The variable that has a second name, `<PREFIX>_SERVICE_PORT`.
 const PORT: &str = "GRPC_PORT";
 
+/// The subcommand that every program has.
+const HEALTHCHECK: &str = "healthcheck";
+
+/// What a program was started for.
+#[derive(Debug)]
+pub enum Task<C> {
+    /// To serve.
+    Serve(C),
+    /// To tell whether the one that serves with these settings is healthy: see [`crate::healthcheck`].
+    HealthCheck(C),
+}
+
+/// The task of a program that does nothing but serve; see [`parse`].
+pub fn task<C: clap::Parser>(prefix: &str) -> Task<C> {
+    or_exit(try_task(prefix, std::env::args_os(), &|name| std::env::var_os(name)))
+}
+
 /// The program's configuration from its arguments and environment; `prefix` as in `PRODUCT`. A value that can't be
 /// used is one line on stderr and exit code 2; `--help` lists every setting.
 pub fn parse<C: clap::Parser>(prefix: &str) -> C {
-    let error = match try_parse(prefix, std::env::args_os(), &|name| std::env::var_os(name)) {
-        Ok(config) => return config,
+    or_exit(try_parse(prefix, std::env::args_os(), &|name| std::env::var_os(name)))
+}
+
+fn or_exit<T>(outcome: Result<T, Error>) -> T {
+    let error = match outcome {
+        Ok(value) => return value,
         Err(error) => error,
     };
     if let Error::Command(error) = &error {
@@ -31,13 +52,39 @@ pub fn parse<C: clap::Parser>(prefix: &str) -> C {
     std::process::exit(2)
 }
 
+/// [`task`] with everything handed in: `args` begin with the program's name.
+pub fn try_task<C: clap::Parser>(
+    prefix: &str,
+    args: impl Iterator<Item = OsString>,
+    env: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<Task<C>, Error> {
+    let about =
+        "Exit with 0 if the program that runs with these settings on this machine serves, else with 1";
+    let command =
+        C::command().subcommand(Command::new(HEALTHCHECK).about(about)).disable_help_subcommand(true);
+    let matches = matches(command, prefix, args, env)?;
+    let config = C::from_arg_matches(&matches)?;
+    Ok(match matches.subcommand_name() {
+        Some(HEALTHCHECK) => Task::HealthCheck(config),
+        _ => Task::Serve(config),
+    })
+}
+
 /// [`parse`] with everything handed in: `args` begin with the program's name.
 pub fn try_parse<C: clap::Parser>(
     prefix: &str,
     args: impl Iterator<Item = OsString>,
     env: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<C, Error> {
-    let command = C::command();
+    Ok(C::from_arg_matches(&matches(C::command(), prefix, args, env)?)?)
+}
+
+fn matches(
+    command: Command,
+    prefix: &str,
+    args: impl Iterator<Item = OsString>,
+    env: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<ArgMatches, Error> {
     let command = command.clone().after_help(about_prefix(prefix, &command));
     let args: Vec<OsString> = args.collect();
     let (program, given) = args.split_at(args.len().min(1));
@@ -51,16 +98,15 @@ pub fn try_parse<C: clap::Parser>(
     all.extend(given.iter().cloned());
 
     let deaf = command.clone().mut_args(|arg| arg.env(Resettable::Reset));
-    let matches = match deaf.try_get_matches_from(all) {
-        Ok(matches) => matches,
+    match deaf.try_get_matches_from(all) {
+        Ok(matches) => Ok(matches),
         // Shown by the command that still knows the names of the variables.
         Err(error) if error.kind() == ErrorKind::DisplayHelp => {
             let shown = command.try_get_matches_from(&args);
-            return Err(Error::Command(shown.err().unwrap_or(error)));
+            Err(Error::Command(shown.err().unwrap_or(error)))
         }
-        Err(error) => return Err(in_one_line(error, &command, &found)),
-    };
-    Ok(C::from_arg_matches(&matches)?)
+        Err(error) => Err(in_one_line(error, &command, &found)),
+    }
 }
 
 fn about_prefix(prefix: &str, command: &Command) -> String {

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 const CONNECTIONS: u32 = 16;
 
 /// How long a caller waits for a connection.
-const CONNECT_WITHIN: Duration = Duration::from_millis(800);
+const CONNECT_WITHIN: Duration = Duration::from_millis(1500);
 
 /// How long a statement may run. The server ends it then, certainly without an effect.
 pub(super) const STATEMENT_WITHIN: &str = "1500ms";

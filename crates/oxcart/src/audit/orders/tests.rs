@@ -1,5 +1,6 @@
 use event_log::{DeadLetter, Delivery};
 use orders_service::order::Status;
+use proto::events::CHECKOUT_EVENTS;
 use types::{AddressParts, Currency, Money};
 
 use super::super::fixtures::*;
@@ -102,8 +103,14 @@ fn o2_a_completed_checkout_has_an_order_once_its_event_is_consumed() {
     assert!(!check(&facts)[0].may_pass);
 
     let event = facts.log.checkout_events[0].event.clone();
-    let delivery = Delivery { topic: "checkout-events.dlq".to_owned(), offset: 9, event };
-    facts.log.dead_letters.push(DeadLetter { delivery, reason: "there are no lines".to_owned() });
+    let delivery = Delivery { topic: "checkout-events.dlq".to_owned(), partition: 0, offset: 9, event };
+    facts.log.dead_letters.push(DeadLetter {
+        delivery,
+        origin: CHECKOUT_EVENTS.to_owned(),
+        group: GROUP.to_owned(),
+        reason: "there are no lines".to_owned(),
+        at: at(92),
+    });
     assert_eq!(found(&facts), [format!("{done} with its event at 1, a dead letter: there are no lines")]);
 }
 

@@ -143,3 +143,18 @@ fn a_value_that_is_no_text_is_named_and_not_shown() {
     let config: Config = try_parse("PRODUCT", args(), &directory).unwrap();
     assert_eq!(config.data.data_dir.into_os_string().into_vec(), b"x\xff");
 }
+
+#[test]
+fn a_program_serves_unless_it_is_asked_for_its_health() {
+    let task = |args: &[&str]| {
+        let args = std::iter::once("product-service").chain(args.iter().copied()).map(OsString::from);
+        try_task::<Config>("PRODUCT", args, &|name| (name == "GRPC_PORT").then(|| "7".into()))
+    };
+    assert!(matches!(task(&[]).unwrap(), Task::Serve(config) if config.listen.grpc_port == 7));
+    assert!(
+        matches!(task(&["healthcheck"]).unwrap(), Task::HealthCheck(config) if config.listen.grpc_port == 7)
+    );
+    let help = task(&["--help"]).unwrap_err().to_string();
+    assert!(help.contains("healthcheck  Exit with 0") && help.contains("[env: GRPC_PORT="), "{help}");
+    assert!(task(&["helthcheck"]).unwrap_err().to_string().contains("helthcheck"));
+}
