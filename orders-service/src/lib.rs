@@ -14,6 +14,8 @@ mod error;
 mod fixtures;
 pub mod order;
 mod orders;
+#[cfg(test)]
+mod places;
 mod service;
 pub mod store;
 

@@ -1,10 +1,10 @@
 //! The service: opened, served, worked.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use event_log::{EventLog, Outbox, sqlite};
 use futures::FutureExt as _;
+use platform::config::Location;
 use platform::tasks::Tasks;
 use platform::{World, grpc, health};
 use proto::events::CHECKOUT_EVENTS;
@@ -17,7 +17,7 @@ use crate::api::Api;
 use crate::config::Config;
 use crate::consumer::{CompletedCheckouts, GROUP};
 use crate::orders::Orders;
-use crate::store::{Sqlite, Store};
+use crate::store::{self, Store};
 
 /// The orders service.
 #[derive(Clone)]
@@ -27,10 +27,13 @@ pub struct Service {
     server: grpc::Server,
 }
 
-/// Opens the orders in the SQLite file `orders`, which belong to this process alone from now on. `log` is
-/// where checkouts are told of, and orders are.
-pub async fn open(orders: &Path, log: Arc<dyn EventLog>, world: World) -> anyhow::Result<Service> {
-    let store: Arc<dyn Store> = Arc::new(Sqlite::open(orders).await?);
+/// Opens the orders: a SQLite file, which belongs to this process alone from now on, or a PostgreSQL
+/// database, which need not be there yet. `log` is where checkouts are told of, and orders are.
+///
+/// # Errors
+/// See [`store::open`].
+pub async fn open(location: &Location, log: Arc<dyn EventLog>, world: World) -> anyhow::Result<Service> {
+    let store = store::open(location, world.ids.next()).await?;
     let orders = Orders { store, world: world.clone(), changed: Arc::new(Notify::new()) };
     let api = Api { orders: orders.clone() };
     let server = grpc::server("orders", world.ids)
@@ -90,7 +93,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let world = World::real();
     let events = config.data.data_dir.join("events.db");
     let log = sqlite::Log::open(&events, Sharing::Shared, world.clone()).await?;
-    let service = open(&config.data.file("orders")?, Arc::new(log.clone()), world).await?;
+    let service = open(&config.data.store("orders")?, Arc::new(log.clone()), world).await?;
 
     let outcome = platform::serve(service.grpc(), listener, |stop| service.work(stop), shutdown).await;
     // Whoever starts next need not wait until our hold on the topics runs out.

@@ -3,16 +3,45 @@
 
 #[cfg(test)]
 mod conformance;
+pub mod postgres;
 pub mod sqlite;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use event_log::{Event, Outbox, Written};
+use platform::config::Location;
 use sql::Error;
 use types::{OrderId, Timestamp, UserId};
 use uuid::Uuid;
 
 use crate::order::{Order, Status};
+pub use postgres::Postgres;
 pub use sqlite::Sqlite;
+
+/// Opens the orders where they are: a file for this process alone, or a database that instances share, each
+/// with a `carrier` of its own.
+///
+/// # Errors
+/// When the file is in use or newer than this program, or the server refuses; one that can't be reached is
+/// waited for, and the store answers [`Error::Unavailable`] meanwhile.
+pub async fn open(location: &Location, carrier: Uuid) -> anyhow::Result<Arc<dyn Store>> {
+    Ok(match location {
+        Location::File(path) => Arc::new(Sqlite::open(path).await?),
+        Location::Postgres(server) => Arc::new(Postgres::open(server, carrier).await?),
+    })
+}
+
+/// Opens the orders for looking only, whether or not a shop runs on them.
+///
+/// # Errors
+/// When they are not there, or can't be read.
+pub async fn open_read_only(location: &Location) -> anyhow::Result<Arc<dyn Store>> {
+    Ok(match location {
+        Location::File(path) => Arc::new(Sqlite::open_read_only(path).await?),
+        Location::Postgres(server) => Arc::new(Postgres::open_read_only(server).await?),
+    })
+}
 
 /// Orders, and the events that wait to be told ([`Outbox`]). A change that ended in [`Error::Unknown`] may
 /// have been made; each may be repeated, which changes nothing more.

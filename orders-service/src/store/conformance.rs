@@ -1,47 +1,34 @@
-//! What every [`Store`] does. Each case gets a store of its own, empty.
+//! What every [`Store`] does. Each case gets a place of its own, where nothing is yet.
 
 use std::sync::Arc;
 
-use testkit::TempDir;
 use types::{OrderId, Timestamp, UserId};
 use uuid::Uuid;
 
-use super::{Applied, Made, Position, Sqlite, Step, Store};
+use super::{Applied, Made, Position, Step, Store};
 use crate::announcement::{self, Origin};
 use crate::fixtures;
 use crate::order::{Order, Purchase, Status};
+use crate::places::{Place, in_every_place};
+use crate::store;
 
-/// Stamps each case out for one adapter.
-macro_rules! conformance {
-    ($open:path: $($case:ident),+ $(,)?) => {
-        $(#[tokio::test]
-        async fn $case() {
-            let (store, _guard) = $open().await;
-            super::$case(store).await;
-        })+
-    };
+in_every_place!(
+    #[tokio::test]
+    has_nothing_at_first,
+    keeps_an_order_as_it_is,
+    makes_an_order_once,
+    lists_newest_first_without_gaps,
+    changes_a_status_only_from_where_it_is,
+    tells_in_the_order_of_writing,
+    refuses_an_event_that_was_told_before,
+);
+
+async fn open(place: &Place) -> Arc<dyn Store> {
+    store::open(&place.orders(), Uuid::from_u128(1)).await.unwrap()
 }
 
-mod sqlite {
-    use super::{Arc, Sqlite, Store, TempDir};
-
-    async fn open() -> (Arc<dyn Store>, TempDir) {
-        let dir = TempDir::new().unwrap();
-        let store = Sqlite::open(&dir.path().join("orders.db")).await.unwrap();
-        (Arc::new(store), dir)
-    }
-
-    conformance!(
-        open: keeps_an_order_as_it_is,
-        makes_an_order_once,
-        lists_newest_first_without_gaps,
-        changes_a_status_only_from_where_it_is,
-        tells_in_the_order_of_writing,
-        has_nothing_at_first,
-    );
-}
-
-async fn has_nothing_at_first(store: Arc<dyn Store>) {
+async fn has_nothing_at_first(place: &Place) {
+    let store = open(place).await;
     let nothing = store.snapshot().await.unwrap();
     assert!(nothing.orders.is_empty() && nothing.inbox.is_empty() && nothing.outbox.is_empty());
     assert_eq!(store.order(OrderId(Uuid::from_u128(1))).await.unwrap(), None);
@@ -50,7 +37,8 @@ async fn has_nothing_at_first(store: Arc<dyn Store>) {
     store.ping().await.unwrap();
 }
 
-async fn keeps_an_order_as_it_is(store: Arc<dyn Store>) {
+async fn keeps_an_order_as_it_is(place: &Place) {
+    let store = open(place).await;
     let with_address = order(1, 7, 100);
     let mut without = order(2, 7, 100);
     without.purchase.shipping_address = None;
@@ -70,7 +58,8 @@ async fn keeps_an_order_as_it_is(store: Arc<dyn Store>) {
     assert_eq!(snapshot.inbox, inbox);
 }
 
-async fn makes_an_order_once(store: Arc<dyn Store>) {
+async fn makes_an_order_once(place: &Place) {
+    let store = open(place).await;
     let first = order(1, 7, 100);
     assert_eq!(make(&store, &first).await, Made::Now);
     let before = store.snapshot().await.unwrap();
@@ -83,7 +72,8 @@ async fn makes_an_order_once(store: Arc<dyn Store>) {
     assert_eq!(before.outbox.len(), 1);
 }
 
-async fn lists_newest_first_without_gaps(store: Arc<dyn Store>) {
+async fn lists_newest_first_without_gaps(place: &Place) {
+    let store = open(place).await;
     // Ten orders at three moments, so that the id decides within one, and one of another user.
     let mut orders: Vec<Order> = (1..=10).map(|n| order(n, 7, 100 + i64::try_from(n % 3).unwrap())).collect();
     for order in &orders {
@@ -111,7 +101,8 @@ async fn lists_newest_first_without_gaps(store: Arc<dyn Store>) {
     assert_eq!(store.orders(user(7), Some(Status::Shipped), None, 100).await.unwrap(), []);
 }
 
-async fn changes_a_status_only_from_where_it_is(store: Arc<dyn Store>) {
+async fn changes_a_status_only_from_where_it_is(place: &Place) {
+    let store = open(place).await;
     let order = order(1, 7, 100);
     make(&store, &order).await;
     let at = Timestamp::from_micros(500);
@@ -129,7 +120,8 @@ async fn changes_a_status_only_from_where_it_is(store: Arc<dyn Store>) {
     assert_eq!(processing, after.orders);
 }
 
-async fn tells_in_the_order_of_writing(store: Arc<dyn Store>) {
+async fn tells_in_the_order_of_writing(place: &Place) {
+    let store = open(place).await;
     for n in [3, 1, 2] {
         make(&store, &order(n, 7, 100)).await;
     }
@@ -147,28 +139,41 @@ async fn tells_in_the_order_of_writing(store: Arc<dyn Store>) {
     assert_eq!(published, [true, true, false]);
 }
 
+async fn refuses_an_event_that_was_told_before(place: &Place) {
+    let store = open(place).await;
+    let (first, second) = (order(1, 7, 100), order(2, 7, 100));
+    make(&store, &first).await;
+    let before = store.snapshot().await.unwrap();
+    let refused = store.make(second, Uuid::from_u128(9), created(&first)).await.unwrap_err();
+    assert!(refused.is_unique_violation(), "{refused:?}");
+    let step = Step { id: first.id, from: Status::Confirmed, to: Status::Processing, at: first.created_at };
+    let refused = store.change_status(step, created(&first)).await.unwrap_err();
+    assert!(refused.is_unique_violation(), "{refused:?}");
+    assert_eq!(store.snapshot().await.unwrap(), before, "nothing is half done");
+}
+
 /// The `number`th order, made at a moment.
-fn order(number: u128, user: i64, micros: i64) -> Order {
+pub(super) fn order(number: u128, user: i64, micros: i64) -> Order {
     let purchase = Purchase::try_from(fixtures::completed(number, user)).unwrap();
     Order::new(purchase, Timestamp::from_micros(micros))
 }
 
-fn user(id: i64) -> UserId {
+pub(super) fn user(id: i64) -> UserId {
     UserId::try_from(id).unwrap()
 }
 
 /// The announcement of an order; its id follows from the checkout's.
-fn created(order: &Order) -> event_log::Event {
+pub(super) fn created(order: &Order) -> event_log::Event {
     let id = Uuid::from_u128(order.purchase.checkout_id.0.as_u128() + 1_000_000);
     announcement::created(order, Origin { id, traceparent: Some("trace".into()) })
 }
 
 /// Makes the order, with the checkout id in the place of the event's.
-async fn make(store: &Arc<dyn Store>, order: &Order) -> Made {
+pub(super) async fn make(store: &Arc<dyn Store>, order: &Order) -> Made {
     store.make(order.clone(), order.purchase.checkout_id.0, created(order)).await.unwrap()
 }
 
-async fn take(store: &Arc<dyn Store>, step: Step, number: u128) -> bool {
+pub(super) async fn take(store: &Arc<dyn Store>, step: Step, number: u128) -> bool {
     let origin = Origin { id: Uuid::from_u128(2_000_000 + number), traceparent: None };
     store.change_status(step, announcement::status_changed(user(7), step, origin)).await.unwrap()
 }

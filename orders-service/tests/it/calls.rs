@@ -7,18 +7,26 @@ use proto::orders::{
     GetOrderRequest, ListOrdersRequest, ListOrdersResponse, Order, OrderStatus, UpdateOrderStatusRequest,
 };
 use proto::status::{reason, violations};
-use testkit::TempDir;
 use tonic::{Code, Status};
 
 use crate::fixtures;
+use crate::places::{Place, in_every_place};
 use crate::shop::{Client, Shop, event};
 
 const UNKNOWN: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
-#[tokio::test]
-async fn a_list_has_no_gaps_and_no_repeats_while_orders_are_added() {
-    let dir = TempDir::new().unwrap();
-    let shop = Shop::open(&dir).await;
+in_every_place!(
+    #[tokio::test]
+    a_list_has_no_gaps_and_no_repeats_while_orders_are_added,
+    a_page_that_is_just_full_is_the_last,
+    a_list_can_be_of_one_status_and_its_token_fits_no_other,
+    another_users_order_is_no_order,
+    what_cannot_be_used_is_named,
+    an_order_without_an_address_has_none,
+);
+
+async fn a_list_has_no_gaps_and_no_repeats_while_orders_are_added(place: &Place) {
+    let shop = Shop::open(place).await;
     // Three orders at each moment, so that pages end within one.
     for number in 1..=25 {
         shop.bought(number, 7).await;
@@ -57,10 +65,8 @@ async fn a_list_has_no_gaps_and_no_repeats_while_orders_are_added() {
     shop.stop().await;
 }
 
-#[tokio::test]
-async fn a_page_that_is_just_full_is_the_last() {
-    let dir = TempDir::new().unwrap();
-    let shop = Shop::open(&dir).await;
+async fn a_page_that_is_just_full_is_the_last(place: &Place) {
+    let shop = Shop::open(place).await;
     let mut client = shop.client();
     let nothing = list(&mut client, 7, 0, 1, "").await.unwrap();
     assert_eq!(nothing, ListOrdersResponse::default());
@@ -70,10 +76,8 @@ async fn a_page_that_is_just_full_is_the_last() {
     shop.stop().await;
 }
 
-#[tokio::test]
-async fn a_list_can_be_of_one_status_and_its_token_fits_no_other() {
-    let dir = TempDir::new().unwrap();
-    let shop = Shop::open(&dir).await;
+async fn a_list_can_be_of_one_status_and_its_token_fits_no_other(place: &Place) {
+    let shop = Shop::open(place).await;
     let mut client = shop.client();
     for number in 1..=4 {
         let order = shop.bought(number, 7).await;
@@ -101,10 +105,8 @@ async fn a_list_can_be_of_one_status_and_its_token_fits_no_other() {
     shop.stop().await;
 }
 
-#[tokio::test]
-async fn another_users_order_is_no_order() {
-    let dir = TempDir::new().unwrap();
-    let shop = Shop::open(&dir).await;
+async fn another_users_order_is_no_order(place: &Place) {
+    let shop = Shop::open(place).await;
     let order = shop.bought(1, 7).await;
     let mut client = shop.client();
     let mut get = async |user_id| {
@@ -123,10 +125,8 @@ async fn another_users_order_is_no_order() {
     shop.stop().await;
 }
 
-#[tokio::test]
-async fn what_cannot_be_used_is_named() {
-    let dir = TempDir::new().unwrap();
-    let shop = Shop::open(&dir).await;
+async fn what_cannot_be_used_is_named(place: &Place) {
+    let shop = Shop::open(place).await;
     let mut client = shop.client();
     for (order_id, user_id, field) in [("", 0, "order_id"), ("1", 0, "order_id"), (UNKNOWN, -1, "user_id")] {
         let request = GetOrderRequest { order_id: order_id.into(), user_id };
@@ -156,10 +156,8 @@ async fn what_cannot_be_used_is_named() {
     shop.stop().await;
 }
 
-#[tokio::test]
-async fn an_order_without_an_address_has_none() {
-    let dir = TempDir::new().unwrap();
-    let shop = Shop::open(&dir).await;
+async fn an_order_without_an_address_has_none(place: &Place) {
+    let shop = Shop::open(place).await;
     let mut completed = fixtures::completed(1, 7);
     completed.shipping_address = None;
     shop.publish(&[event(&completed)]).await;

@@ -8,17 +8,26 @@ use proto::common::Money;
 use proto::events::{CheckoutCompleted, CheckoutFailed, OrderCreated};
 use proto::orders::OrderStatus;
 use serde_json::{Value, json};
-use testkit::{TempDir, eventually};
+use testkit::eventually;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::fixtures;
+use crate::places::{Place, in_every_place};
 use crate::shop::{PATIENCE, Shop, event};
 
-#[tokio::test]
-async fn a_completed_checkout_becomes_an_order_and_is_told() {
-    let dir = TempDir::new().unwrap();
-    let shop = Shop::open(&dir).await;
+in_every_place!(
+    #[tokio::test]
+    a_completed_checkout_becomes_an_order_and_is_told,
+    ten_deliveries_make_one_order,
+    a_crash_between_the_order_and_the_offset_makes_no_second_order,
+    what_cannot_be_understood_goes_to_the_dead_letters_and_the_next_is_processed,
+    other_events_and_unknown_fields_are_ignored,
+    a_checkout_that_tells_two_stories_keeps_the_first,
+);
+
+async fn a_completed_checkout_becomes_an_order_and_is_told(place: &Place) {
+    let shop = Shop::open(place).await;
     let completed = fixtures::completed(1, 7);
     let order = shop.bought(1, 7).await;
 
@@ -49,10 +58,8 @@ async fn a_completed_checkout_becomes_an_order_and_is_told() {
     shop.stop().await;
 }
 
-#[tokio::test]
-async fn ten_deliveries_make_one_order() {
-    let dir = TempDir::new().unwrap();
-    let shop = Shop::open(&dir).await;
+async fn ten_deliveries_make_one_order(place: &Place) {
+    let shop = Shop::open(place).await;
     let completed = fixtures::completed(1, 7);
     let republished = Event { id: Uuid::from_u128(9), ..event(&completed) };
     let mut deliveries = vec![event(&completed); 9];
@@ -69,10 +76,8 @@ async fn ten_deliveries_make_one_order() {
     shop.stop().await;
 }
 
-#[tokio::test]
-async fn a_crash_between_the_order_and_the_offset_makes_no_second_order() {
-    let dir = TempDir::new().unwrap();
-    let path = dir.path().join("events.db");
+async fn a_crash_between_the_order_and_the_offset_makes_no_second_order(place: &Place) {
+    let path = place.dir().path().join("events.db");
     let world = platform::World::real();
     let open = async || {
         event_log::sqlite::Log::open(&path, sql::sqlite::Sharing::Shared, world.clone()).await.unwrap()
@@ -80,14 +85,14 @@ async fn a_crash_between_the_order_and_the_offset_makes_no_second_order() {
     let log = open().await;
     let hung = Arc::new(Notify::new());
     let forgetful = Forgetful { log: log.clone(), hung: hung.clone() };
-    let shop = Shop::open_on(&dir, log, Arc::new(forgetful)).await;
+    let shop = Shop::open_on(&place.orders(), log, Arc::new(forgetful)).await;
     shop.bought(1, 7).await;
     hung.notified().await;
     let before = shop.snapshot().await;
     assert_eq!(before.orders.len(), 1);
     shop.crash().await;
 
-    let shop = Shop::open(&dir).await;
+    let shop = Shop::open(place).await;
     shop.bought(2, 7).await;
     let after = shop.snapshot().await;
     assert_eq!(after.orders.len(), 2);
@@ -97,10 +102,8 @@ async fn a_crash_between_the_order_and_the_offset_makes_no_second_order() {
     shop.stop().await;
 }
 
-#[tokio::test]
-async fn what_cannot_be_understood_goes_to_the_dead_letters_and_the_next_is_processed() {
-    let dir = TempDir::new().unwrap();
-    let shop = Shop::open(&dir).await;
+async fn what_cannot_be_understood_goes_to_the_dead_letters_and_the_next_is_processed(place: &Place) {
+    let shop = Shop::open(place).await;
     let altered = |number, change: fn(&mut Value)| {
         let completed = fixtures::completed(number, 7);
         let mut data = serde_json::to_value(&completed).unwrap();
@@ -140,10 +143,8 @@ async fn what_cannot_be_understood_goes_to_the_dead_letters_and_the_next_is_proc
     shop.stop().await;
 }
 
-#[tokio::test]
-async fn other_events_and_unknown_fields_are_ignored() {
-    let dir = TempDir::new().unwrap();
-    let shop = Shop::open(&dir).await;
+async fn other_events_and_unknown_fields_are_ignored(place: &Place) {
+    let shop = Shop::open(place).await;
     let other = |kind: &str| Event { kind: kind.into(), ..event(&fixtures::completed(1, 7)) };
     shop.publish(&[other(CheckoutFailed::TYPE), other("checkout.completed.v2")]).await;
     let completed = fixtures::completed(2, 7);
@@ -156,10 +157,8 @@ async fn other_events_and_unknown_fields_are_ignored() {
     shop.stop().await;
 }
 
-#[tokio::test]
-async fn a_checkout_that_tells_two_stories_keeps_the_first() {
-    let dir = TempDir::new().unwrap();
-    let shop = Shop::open(&dir).await;
+async fn a_checkout_that_tells_two_stories_keeps_the_first(place: &Place) {
+    let shop = Shop::open(place).await;
     let first = shop.bought(1, 7).await;
     let mut second: CheckoutCompleted = fixtures::completed(1, 8);
     second.shipping_address = None;

@@ -10,20 +10,25 @@ use proto::events::OrderStatusChanged;
 use proto::orders::orders_service_client::OrdersServiceClient;
 use proto::orders::{Order, OrderStatus, UpdateOrderStatusRequest};
 use proto::status::reason;
-use testkit::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Request, Status};
 
+use crate::places::{Place, in_every_place};
 use crate::shop::{Client, Shop};
 
 const TRACE: &str = "00-11112222333344445555666677778888-aaaabbbbccccdddd-01";
 
-#[tokio::test]
-async fn an_order_goes_one_step_at_a_time_and_each_is_told() {
-    let dir = TempDir::new().unwrap();
-    let shop = Shop::open(&dir).await;
+in_every_place!(
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    an_order_goes_one_step_at_a_time_and_each_is_told,
+    of_many_that_take_the_same_step_exactly_one_does,
+    a_restart_on_the_same_directory_finds_everything,
+);
+
+async fn an_order_goes_one_step_at_a_time_and_each_is_told(place: &Place) {
+    let shop = Shop::open(place).await;
     let order = shop.bought(1, 7).await;
     let mut client = shop.client();
     let all = [OrderStatus::Confirmed, OrderStatus::Processing, OrderStatus::Shipped, OrderStatus::Delivered];
@@ -65,10 +70,8 @@ async fn an_order_goes_one_step_at_a_time_and_each_is_told() {
     shop.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_many_that_take_the_same_step_exactly_one_does() {
-    let dir = TempDir::new().unwrap();
-    let shop = Shop::open(&dir).await;
+async fn of_many_that_take_the_same_step_exactly_one_does(place: &Place) {
+    let shop = Shop::open(place).await;
     let (shutdown, mut server) = (CancellationToken::new(), JoinSet::new());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -101,17 +104,15 @@ async fn of_many_that_take_the_same_step_exactly_one_does() {
     shop.stop().await;
 }
 
-#[tokio::test]
-async fn a_restart_on_the_same_directory_finds_everything() {
-    let dir = TempDir::new().unwrap();
-    let shop = Shop::open(&dir).await;
+async fn a_restart_on_the_same_directory_finds_everything(place: &Place) {
+    let shop = Shop::open(place).await;
     let order = shop.bought(1, 7).await;
     ask(&mut shop.client(), &order, OrderStatus::Processing).await.unwrap();
     shop.told(2).await;
     let before = shop.snapshot().await;
     shop.stop().await;
 
-    let shop = Shop::open(&dir).await;
+    let shop = Shop::open(place).await;
     assert_eq!(shop.snapshot().await.orders, before.orders);
     let shipped = ask(&mut shop.client(), &order, OrderStatus::Shipped).await.unwrap();
     assert_eq!(shipped.status(), OrderStatus::Shipped);

@@ -8,7 +8,14 @@ mod events;
 #[path = "../../src/fixtures.rs"]
 mod fixtures;
 #[cfg(test)]
+mod instances;
+#[cfg(test)]
 mod lifecycle;
+#[cfg(test)]
+mod outages;
+#[cfg(test)]
+#[path = "../../src/places.rs"]
+mod places;
 #[cfg(test)]
 mod program;
 #[cfg(test)]

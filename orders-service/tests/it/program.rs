@@ -3,12 +3,14 @@
 use std::ffi::OsString;
 
 use orders_service::Config;
-use orders_service::store::{Sqlite, Store as _};
+use orders_service::store;
+use platform::config::Location;
 use testkit::{TempDir, eventually};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::places::{Place, in_every_place};
 use crate::shop::PATIENCE;
 
 #[test]
@@ -17,23 +19,30 @@ fn listens_on_its_own_port_by_default() {
     assert_eq!(config(&dir, &[]).listen.grpc_port, 50055);
     assert_eq!(config(&dir, &[("ORDERS_SERVICE_PORT", "7")]).listen.grpc_port, 7);
     let named = config(&dir, &[("ORDERS_DATABASE_URL", "sqlite://x.db")]);
-    assert_eq!(named.data.file("orders").unwrap().to_str(), Some("x.db"));
+    assert_eq!(named.data.store("orders").unwrap(), Location::File("x.db".into()));
 }
 
-#[tokio::test]
-async fn runs_until_told_to_stop_and_can_be_audited_meanwhile() {
-    let dir = TempDir::new().unwrap();
+in_every_place!(
+    #[tokio::test]
+    runs_until_told_to_stop_and_can_be_audited_meanwhile,
+);
+
+async fn runs_until_told_to_stop_and_can_be_audited_meanwhile(place: &Place) {
+    let url = match place.orders() {
+        Location::File(path) => format!("sqlite://{}", path.display()),
+        Location::Postgres(server) => server.url,
+    };
+    let settings = config(place.dir(), &[("GRPC_PORT", "0"), ("DATABASE_URL", &url)]);
     let (shutdown, mut program) = (CancellationToken::new(), JoinSet::new());
-    program.spawn(orders_service::run(config(&dir, &[("GRPC_PORT", "0")]), shutdown.clone()));
-    let orders = dir.path().join("orders.db");
+    program.spawn(orders_service::run(settings, shutdown.clone()));
     let audit = eventually("the orders are there", PATIENCE, async || {
-        let store = Sqlite::open_read_only(&orders).await.ok()?;
+        let store = store::open_read_only(&place.orders()).await.ok()?;
         store.snapshot().await.ok()
     });
     assert!(audit.await.orders.is_empty());
     shutdown.cancel();
     program.join_next().await.unwrap().unwrap().unwrap();
-    assert!(dir.path().join("events.db").exists());
+    assert!(place.dir().path().join("events.db").exists());
 }
 
 #[tokio::test]

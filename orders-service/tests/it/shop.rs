@@ -7,18 +7,20 @@ use event_log::{DeadLetter, Delivery, Event, EventLog, sqlite};
 use orders_service::Service;
 use orders_service::store::Snapshot;
 use platform::World;
+use platform::config::Location;
 use platform::transport::Transport;
 use proto::events::{CHECKOUT_EVENTS, CheckoutCompleted, ORDER_EVENTS};
 use proto::orders::orders_service_client::OrdersServiceClient;
 use proto::orders::{GetOrderRequest, Order};
 use sql::sqlite::Sharing;
-use testkit::{ManualClock, TempDir, eventually};
+use testkit::{ManualClock, eventually};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use types::Timestamp;
 use uuid::Uuid;
 
 use crate::fixtures;
+use crate::places::Place;
 
 pub(crate) type Client = OrdersServiceClient<Transport>;
 
@@ -35,21 +37,25 @@ pub(crate) struct Shop {
 }
 
 impl Shop {
-    pub(crate) async fn open(dir: &TempDir) -> Self {
-        let path = dir.path().join("events.db");
+    pub(crate) async fn open(place: &Place) -> Self {
+        Self::open_at(place, &place.orders()).await
+    }
+
+    /// With the orders somewhere else.
+    pub(crate) async fn open_at(place: &Place, orders: &Location) -> Self {
+        let path = place.dir().path().join("events.db");
         let log = sqlite::Log::open(&path, Sharing::Shared, World::real()).await.unwrap();
-        Self::open_on(dir, log.clone(), Arc::new(log)).await
+        Self::open_on(orders, log.clone(), Arc::new(log)).await
     }
 
     /// With another view of the log for the service.
-    pub(crate) async fn open_on(dir: &TempDir, log: sqlite::Log, seen: Arc<dyn EventLog>) -> Self {
+    pub(crate) async fn open_on(orders: &Location, log: sqlite::Log, seen: Arc<dyn EventLog>) -> Self {
         let (world, clock) = testkit::world();
         // Real ids: the counting ones begin anew with each start, as no program's do.
         let world = World { ids: World::real().ids, ..world };
-        let path = dir.path().join("orders.db");
         // The service before this one gives the file back a moment after it is gone.
         let service = eventually("the orders open", PATIENCE, async || {
-            orders_service::open(&path, seen.clone(), world.clone()).await.ok()
+            orders_service::open(orders, seen.clone(), world.clone()).await.ok()
         })
         .await;
         let (shutdown, mut workers) = (CancellationToken::new(), JoinSet::new());
