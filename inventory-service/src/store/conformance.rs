@@ -6,7 +6,9 @@ pub(crate) mod model;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use types::{ProductId, Quantity, ReservationId, Timestamp};
 use uuid::Uuid;
 
@@ -16,6 +18,43 @@ use crate::reservation::{Command, HOLD, Lines, Refusal, Reply, State};
 use crate::stock::{OnHand, Stock};
 
 pub(crate) type AnyStore = Arc<dyn Store>;
+
+/// Longer than anything here takes on a busy machine.
+const SOON: Duration = Duration::from_secs(20);
+
+/// Callers at once: several times as many as a store serves at once, and few enough that each has its turn in time.
+const CALLERS: usize = 64;
+
+/// Each case as a test of its own. `$fixture::new()` makes a store, or nothing where its engine was not started;
+/// `any` is that store, and `end` clears away.
+macro_rules! conforms {
+    ($fixture:ty) => {
+        crate::store::conformance::conforms! { $fixture:
+            begins_with_the_stock_of_the_first_catalogue
+            buyers_in_parallel_get_exactly_what_there_is
+            reservations_that_cross_all_end
+            a_key_repeated_in_parallel_holds_once
+            a_key_used_for_two_carts_in_parallel_holds_one
+            release_meets_confirm
+            expiry_meets_confirm_and_release
+            stock_set_in_a_rush_is_what_was_said
+            a_tombstone_refuses_the_late_reserve
+            a_rejection_stays_when_stock_comes_back
+            an_expired_hold_is_confirmed_if_its_stock_is_still_there
+            on_hand_is_never_less_than_what_is_held
+            pages_of_the_ledger_do_not_overlap
+        }
+    };
+    ($fixture:ty: $($case:ident)*) => {
+        $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $case() {
+            let Some(fixture) = <$fixture>::new().await else { return };
+            crate::store::conformance::$case(fixture.any()).await;
+            fixture.end().await;
+        })*
+    };
+}
+pub(crate) use conforms;
 
 pub(crate) fn now() -> Timestamp {
     Timestamp::from_micros(1_763_842_530_000_000)
@@ -70,20 +109,46 @@ fn status(reply: &Reply) -> Result<&'static str, Refusal> {
     }
 }
 
+/// As callers do, it is asked again of a store that has no room at the moment. Any other trouble, as a deadlock
+/// would be, must not come of what is asked here.
 async fn answer(store: &AnyStore, number: u128, command: Command) -> Result<&'static str, Refusal> {
-    status(&store.apply(id(number), command, now()).await.unwrap())
+    let end = Instant::now() + SOON;
+    loop {
+        match store.apply(id(number), command.clone(), now()).await {
+            Err(sql::Error::Unavailable(cause)) if is_crowded(&cause) => assert!(Instant::now() < end, "no room"),
+            answer => return status(&answer.unwrap()),
+        }
+    }
+}
+
+fn is_crowded(cause: &sql::Cause) -> bool {
+    matches!(cause.downcast_ref(), Some(sqlx::Error::PoolTimedOut))
 }
 
 /// All commands at once, each from a task of its own; the answers in the order of the commands.
 async fn at_once(store: &AnyStore, commands: Vec<(u128, Command)>) -> Vec<Result<&'static str, Refusal>> {
+    let callers = Arc::new(Semaphore::new(CALLERS));
     let mut tasks = JoinSet::new();
     for (index, (number, command)) in commands.into_iter().enumerate() {
-        let store = store.clone();
-        tasks.spawn(async move { (index, answer(&store, number, command).await) });
+        let (store, callers) = (store.clone(), callers.clone());
+        tasks.spawn(async move {
+            let _caller = callers.acquire().await.unwrap();
+            (index, answer(&store, number, command).await)
+        });
     }
     let mut answers = tasks.join_all().await;
     answers.sort_by_key(|(index, _)| *index);
     answers.into_iter().map(|(_, answer)| answer).collect()
+}
+
+pub(crate) async fn begins_with_the_stock_of_the_first_catalogue(store: AnyStore) {
+    let snapshot = store.snapshot().await.unwrap();
+    let stock: Vec<(i64, i64)> =
+        snapshot.stock.iter().map(|stock| (stock.product_id.get(), stock.available)).collect();
+    assert_eq!(stock, [(1, 50), (2, 200), (3, 100), (4, 75), (5, 150)]);
+    assert_eq!(snapshot.movements.len(), 5);
+    assert_eq!(snapshot.violations(), []);
+    store.ping().await.unwrap();
 }
 
 pub(crate) async fn buyers_in_parallel_get_exactly_what_there_is(store: AnyStore) {
@@ -120,6 +185,19 @@ pub(crate) async fn a_key_repeated_in_parallel_holds_once(store: AnyStore) {
     assert_eq!(answers, vec![Ok("COMMITTED"); 64]);
     assert_eq!(kinds(&store, 100).await, [Kind::Adjust, Kind::Reserve, Kind::Commit]);
     assert_eq!(units(&store, 100).await, [97, 0, 3]);
+}
+
+pub(crate) async fn a_key_used_for_two_carts_in_parallel_holds_one(store: AnyStore) {
+    put(&store, 100, 100).await;
+    put(&store, 101, 100).await;
+    for number in 1..=50 {
+        let carts = vec![(number, reserve(&[(100, 1)])), (number, reserve(&[(101, 1)]))];
+        let mut answers = at_once(&store, carts).await;
+        answers.sort_by_key(Result::is_err);
+        assert_eq!(answers, [Ok("HELD"), Err(Refusal::KeyReused)]);
+    }
+    assert_eq!(units(&store, 100).await[1] + units(&store, 101).await[1], 50);
+    assert_sound(&store).await;
 }
 
 /// Of a confirmation and a release at the same moment one comes first; whichever, the stock is back in the end.
@@ -168,6 +246,21 @@ pub(crate) async fn expiry_meets_confirm_and_release(store: AnyStore) {
     assert!(confirmed.iter().all(|answer| *answer == Ok("COMMITTED")), "stock was there for all");
     assert!(released.iter().all(|answer| *answer == Ok("RELEASED")));
     assert_eq!(units(&store, 100).await, [1000 - EACH as i64, 0, EACH as i64]);
+    assert_sound(&store).await;
+}
+
+/// An administrator counts while customers buy: each count is true at some moment, whatever is bought meanwhile.
+pub(crate) async fn stock_set_in_a_rush_is_what_was_said(store: AnyStore) {
+    put(&store, 100, 1000).await;
+    let buyers = (1..=200).map(|number| (number, reserve(&[(100, 1)]))).collect();
+    let counting = async {
+        for units in 1000..1020 {
+            put(&store, 100, units).await;
+        }
+    };
+    let (answers, ()) = tokio::join!(at_once(&store, buyers), counting);
+    assert_eq!(answers, vec![Ok("HELD"); 200]);
+    assert_eq!(units(&store, 100).await, [1019 - 200, 200, 0]);
     assert_sound(&store).await;
 }
 
@@ -239,4 +332,16 @@ pub(crate) async fn on_hand_is_never_less_than_what_is_held(store: AnyStore) {
     assert_eq!(kinds(&store, 101).await, []);
     assert_eq!(store.stock(product(999)).await.unwrap(), None);
     assert_sound(&store).await;
+}
+
+pub(crate) async fn pages_of_the_ledger_do_not_overlap(store: AnyStore) {
+    for number in 1..=3 {
+        assert_eq!(answer(&store, number, reserve(&[(1, 1)])).await, Ok("HELD"));
+    }
+    let all = store.movements(product(1), None, 9).await.unwrap();
+    assert_eq!(all.len(), 4);
+    assert!(all.is_sorted_by(|newer, older| newer.id > older.id));
+    let first = store.movements(product(1), None, 3).await.unwrap();
+    let second = store.movements(product(1), Some(first[2].id), 3).await.unwrap();
+    assert_eq!([first, second].concat(), all);
 }
