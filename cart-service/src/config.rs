@@ -18,6 +18,9 @@ pub struct Config {
     /// Where carts are kept.
     #[command(flatten)]
     pub settings: Settings,
+    /// Where purchases are told of.
+    #[command(flatten)]
+    pub events: event_log::config::Settings,
     /// Product service, as host:port; several, comma-separated, are balanced
     #[arg(long, env = "PRODUCT_SERVICE_ADDR", default_value = "localhost:50051")]
     pub product_service_addr: String,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use event_log::EventLog;
+use event_log::{EventLog, Reached};
 use futures::future::BoxFuture;
 use platform::World;
 use platform::clock::Clock;
@@ -96,7 +96,8 @@ impl Service {
         tasks.spawn("purchases", purchases(self, shutdown.clone()));
         tasks.spawn("sweeper", sweeper(self.carts.clone(), self.clock.clone(), shutdown.clone()));
         let (health, clock) = (self.server.health(), self.clock.clone());
-        tasks.spawn("health", platform::health::follow(health, clock, probe(self.carts.clone()), shutdown));
+        let probe = probe(self.carts.clone(), Reached::new(self.log.clone()));
+        tasks.spawn("health", platform::health::follow(health, clock, probe, shutdown));
         let outcome = tasks.join().await;
         self.carts.close().await;
         outcome
@@ -128,10 +129,11 @@ async fn sweeper(carts: Carts, clock: Arc<dyn Clock>, shutdown: CancellationToke
     }
 }
 
-fn probe(carts: Carts) -> impl Fn() -> BoxFuture<'static, bool> + Send + 'static {
+/// Serving a call needs the store alone; while the log is away, events wait on its other side.
+fn probe(carts: Carts, log: Reached) -> impl Fn() -> BoxFuture<'static, bool> + Send + 'static {
     move || {
-        let carts = carts.clone();
-        Box::pin(async move { carts.is_healthy().await })
+        let (carts, log) = (carts.clone(), log.clone());
+        Box::pin(async move { carts.is_healthy().await && log.is_reached().await })
     }
 }
 
@@ -140,10 +142,12 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let listener = config.listen.bind().await?;
     let peers = Peers { product: Transport::connect("product", &config.product_service_addr)? };
     let world = World::real();
-    let log =
-        event_log::sqlite::Log::open(&config.data_dir.join("events.db"), Sharing::Shared, world.clone())
-            .await
-            .context("can't open the event log")?;
-    let service = open(&config.settings, &config.data_dir, peers, Arc::new(log), world).await?;
-    platform::serve(service.grpc(), listener, |stop| service.work(stop), shutdown).await
+    let log = event_log::config::open(&config.events, &config.data_dir, Sharing::Shared, world.clone())
+        .await
+        .context("can't open the event log")?;
+    let service = open(&config.settings, &config.data_dir, peers, log.clone(), world).await?;
+    let outcome = platform::serve(service.grpc(), listener, |stop| service.work(stop), shutdown).await;
+    // Whoever starts next need not wait until our hold on the topics runs out.
+    log.close().await;
+    outcome
 }

@@ -6,11 +6,15 @@ pub(crate) mod document;
 mod mongo;
 mod sqlite;
 
+use std::path::Path;
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use sql::Cause;
 use types::{Timestamp, UserId};
 
 use crate::cart::{Cart, Version};
+use crate::config::Settings;
 pub use mongo::{Mongo, OpenError};
 pub use sqlite::Sqlite;
 
@@ -90,4 +94,16 @@ pub trait Store: Send + Sync {
 
     /// Finishes what is under way and ends whatever works for the store, which is unavailable from then on.
     async fn close(&self);
+}
+
+/// Opens the carts for reading only, beside a running service: those of the settings, else the file in this
+/// directory.
+///
+/// # Errors
+/// What hinders them from being read.
+pub async fn open_read_only(settings: &Settings, data_dir: &Path) -> anyhow::Result<Arc<dyn Store>> {
+    Ok(match settings.mongo() {
+        Some(server) => Arc::new(Mongo::open_read_only(&server, &settings.mongo_db_name).await?),
+        None => Arc::new(Sqlite::open_read_only(&data_dir.join("cart.db")).await?),
+    })
 }

@@ -17,7 +17,10 @@ pub struct Config {
     /// What it logs.
     #[command(flatten)]
     pub log: Log,
-    /// Where it keeps orders, and finds the event log that it shares with the other programs.
+    /// Where it keeps orders.
     #[command(flatten)]
     pub data: Data,
+    /// Where checkouts are told of, and orders are.
+    #[command(flatten)]
+    pub events: event_log::config::Settings,
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use event_log::{EventLog, Outbox, sqlite};
+use event_log::{EventLog, Outbox, Reached};
 use futures::FutureExt as _;
 use platform::config::Location;
 use platform::tasks::Tasks;
@@ -61,9 +61,10 @@ impl Service {
         let outbox: Arc<dyn Outbox> = store.clone();
         let handler = Arc::new(CompletedCheckouts { orders: self.orders.clone() });
         // Serving a call needs the store alone; while the log is away, events wait on either side of it.
+        let log = Reached::new(self.log.clone());
         let probe = move || {
-            let store = store.clone();
-            async move { store.ping().await.is_ok() }.boxed()
+            let (store, log) = (store.clone(), log.clone());
+            async move { store.ping().await.is_ok() && log.is_reached().await }.boxed()
         };
 
         let mut tasks = Tasks::new(shutdown.clone());
@@ -91,9 +92,9 @@ impl Service {
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let listener = config.listen.bind().await?;
     let world = World::real();
-    let events = config.data.data_dir.join("events.db");
-    let log = sqlite::Log::open(&events, Sharing::Shared, world.clone()).await?;
-    let service = open(&config.data.store("orders")?, Arc::new(log.clone()), world).await?;
+    let (settings, data_dir) = (&config.events, &config.data.data_dir);
+    let log = event_log::config::open(settings, data_dir, Sharing::Shared, world.clone()).await?;
+    let service = open(&config.data.store("orders")?, log.clone(), world).await?;
 
     let outcome = platform::serve(service.grpc(), listener, |stop| service.work(stop), shutdown).await;
     // Whoever starts next need not wait until our hold on the topics runs out.

@@ -209,7 +209,8 @@ impl Shelf {
 
     async fn turn(&self) -> Result<OwnedSemaphorePermit, sql::Error> {
         let turn = timeout(TURN_WITHIN, self.turn.clone().acquire_owned()).await;
-        let late = |_| sql::Error::unavailable(format!("earlier changes were not done within {TURN_WITHIN:?}"));
+        let late =
+            |_| sql::Error::unavailable(format!("earlier changes were not done within {TURN_WITHIN:?}"));
         Ok(turn.map_err(late)?.expect("the semaphore is never closed"))
     }
 

@@ -40,6 +40,13 @@ fn prefix(text: &str) -> Result<String, String> {
     }
 }
 
+/// A file in the data directory.
+impl Default for Settings {
+    fn default() -> Self {
+        Self { kafka_brokers: None, kafka_partitions: 6, kafka_prefix: String::new() }
+    }
+}
+
 impl Settings {
     fn server(&self) -> Option<Server> {
         let url = self.kafka_brokers.clone()?;

@@ -13,8 +13,9 @@ use types::UserId;
 
 use crate::audit;
 use crate::banner::Banner;
-use crate::config::{Command, Config, Program};
+use crate::config::{Command, Config};
 use crate::demo;
+use crate::dlq;
 use crate::secret;
 use crate::shop::{self, Listeners};
 
@@ -38,6 +39,9 @@ pub fn run(settings: Config) -> ExitCode {
         }
         Some(Command::Audit) => {
             platform::run("oxcart audit", &log, |shutdown| stoppable(print_audit(settings), shutdown))
+        }
+        Some(Command::Dlq(command)) => {
+            platform::run("oxcart dlq", &log, |shutdown| stoppable(dlq::run(settings, command), shutdown))
         }
         Some(Command::Healthcheck) => {
             platform::healthcheck::http("oxcart", settings.bind_addr, settings.http_port)
@@ -85,16 +89,7 @@ fn token(settings: &Config, user: i64, role: Role) -> anyhow::Result<Token> {
 }
 
 async fn print_audit(settings: Config) -> anyhow::Result<()> {
-    let sources = audit::Sources {
-        inventory: settings.store(Program::Inventory)?,
-        payment: settings.store(Program::Payment)?,
-        provider: settings.data_dir.join("provider.db"),
-        orders: settings.store(Program::Orders)?,
-        checkout: settings.store(Program::Checkout)?,
-        cart: settings.store(Program::Cart)?,
-        events: settings.events(),
-    };
-    let report = audit::run(&sources, AUDIT_PATIENCE, World::real().clock).await?;
+    let report = audit::run(&settings.sources()?, AUDIT_PATIENCE, World::real()).await?;
     print(&report.to_string())?;
     match report.violations.len() {
         0 => Ok(()),

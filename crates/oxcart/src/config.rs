@@ -2,8 +2,14 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use platform::config::{Data, Error, Log};
+use event_log::EventLog;
+use platform::World;
+use platform::config::{Error, Location, Log, Server};
+use sql::sqlite::Sharing;
+
+use crate::audit::Sources;
 
 /// Settings: each is a flag and an environment variable.
 ///
@@ -41,6 +47,12 @@ pub struct Config {
     #[command(flatten)]
     #[expect(missing_docs, reason = "described where it is defined")]
     pub databases: Databases,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "described where it is defined")]
+    pub cart: cart_service::Settings,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "described where it is defined")]
+    pub events: event_log::config::Settings,
     /// How the programs call each other.
     #[arg(long, env = "TRANSPORT", default_value = "in-process")]
     pub transport: Links,
@@ -55,23 +67,26 @@ pub struct Config {
     pub gateway: api_gateway::Settings,
 }
 
-/// Stores that lie elsewhere than in the data directory.
+/// Databases that are not files in the data directory.
 #[derive(clap::Args, Debug, Clone, Default)]
 pub struct Databases {
-    /// The catalogue's store; sqlite://PATH [default: product.db in the data directory]
-    #[arg(long, env = "PRODUCT_DATABASE_URL", hide_env_values = true)]
+    /// PostgreSQL database of all five below, each in a schema of its own; postgres://USER:PASSWORD@HOST:PORT/NAME
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, global = true)]
+    pub database_url: Option<String>,
+    /// The catalogue's store; postgres://… or sqlite://PATH [default: product.db in the data directory]
+    #[arg(long, env = "PRODUCT_DATABASE_URL", hide_env_values = true, global = true)]
     pub product_database_url: Option<String>,
-    /// The stock's store; sqlite://PATH [default: inventory.db in the data directory]
-    #[arg(long, env = "INVENTORY_DATABASE_URL", hide_env_values = true)]
+    /// The stock's store; postgres://… or sqlite://PATH [default: inventory.db in the data directory]
+    #[arg(long, env = "INVENTORY_DATABASE_URL", hide_env_values = true, global = true)]
     pub inventory_database_url: Option<String>,
-    /// The payments' store; sqlite://PATH [default: payment.db in the data directory]
-    #[arg(long, env = "PAYMENT_DATABASE_URL", hide_env_values = true)]
+    /// The payments' store; postgres://… or sqlite://PATH [default: payment.db in the data directory]
+    #[arg(long, env = "PAYMENT_DATABASE_URL", hide_env_values = true, global = true)]
     pub payment_database_url: Option<String>,
-    /// The orders' store; sqlite://PATH [default: orders.db in the data directory]
-    #[arg(long, env = "ORDERS_DATABASE_URL", hide_env_values = true)]
+    /// The orders' store; postgres://… or sqlite://PATH [default: orders.db in the data directory]
+    #[arg(long, env = "ORDERS_DATABASE_URL", hide_env_values = true, global = true)]
     pub orders_database_url: Option<String>,
-    /// The checkouts' store; sqlite://PATH [default: checkout.db in the data directory]
-    #[arg(long, env = "CHECKOUT_DATABASE_URL", hide_env_values = true)]
+    /// The checkouts' store; postgres://… or sqlite://PATH [default: checkout.db in the data directory]
+    #[arg(long, env = "CHECKOUT_DATABASE_URL", hide_env_values = true, global = true)]
     pub checkout_database_url: Option<String>,
 }
 
@@ -104,8 +119,20 @@ pub enum Command {
     },
     /// Check that no money, stock or order was lost or doubled; exits with 1 and the violations if any was.
     Audit,
+    /// Look at the events that consumers gave up, or give them another chance.
+    #[command(subcommand)]
+    Dlq(Dlq),
     /// Exit with 0 if the shop that runs with these settings on this machine serves, else with 1.
     Healthcheck,
+}
+
+/// What to do with dead letters.
+#[derive(clap::Subcommand, Debug, Clone, Copy)]
+pub enum Dlq {
+    /// Print each event that was given up: when, by whom, why, and whether it was replayed.
+    List,
+    /// Publish those again that were not replayed yet, to all groups; who has applied one before notices.
+    Replay,
 }
 
 /// The programs that speak gRPC, in the order of their ports.
@@ -169,12 +196,13 @@ impl Config {
         SocketAddr::new(self.bind_addr, self.http_port)
     }
 
-    /// The file of a program's store.
+    /// Where a program keeps what it knows; carts have a setting of their own.
     ///
     /// # Errors
-    /// A URL that names no SQLite file.
-    pub fn store(&self, program: Program) -> Result<PathBuf, Error> {
-        let database_url = match program {
+    /// A URL that can't be used, and one that would make five programs share a file.
+    pub fn store(&self, program: Program) -> Result<Location, Error> {
+        let Databases { database_url, .. } = &self.databases;
+        let own = match program {
             Program::Product => &self.databases.product_database_url,
             Program::Inventory => &self.databases.inventory_database_url,
             Program::Payment => &self.databases.payment_database_url,
@@ -182,14 +210,48 @@ impl Config {
             Program::Checkout => &self.databases.checkout_database_url,
             Program::Cart => &None,
         };
-        let data = Data { data_dir: self.data_dir.clone(), database_url: database_url.clone() };
-        let variable = || format!("{}_DATABASE_URL", program.name().to_uppercase());
-        data.file(program.name()).map_err(|error| error.about(variable()))
+        let name = program.name();
+        match (own, database_url) {
+            (Some(url), _) => Location::parse(url, &format!("{}_DATABASE_URL", name.to_uppercase())),
+            (None, Some(url)) if program != Program::Cart => match Location::parse(url, "DATABASE_URL")? {
+                Location::Postgres(server) => Ok(Location::Postgres(server)),
+                Location::File(_) => Err(Server { url: url.clone(), variable: "DATABASE_URL".to_owned() }
+                    .unusable("five stores can't share a file", "postgres://USER:PASSWORD@HOST:PORT/NAME")),
+            },
+            (None, _) => Ok(Location::File(self.data_dir.join(format!("{name}.db")))),
+        }
     }
 
-    /// The file of the event log.
-    pub fn events(&self) -> PathBuf {
-        self.data_dir.join("events.db")
+    /// Opens the event log.
+    ///
+    /// # Errors
+    /// What hinders it from being opened, in words for the user.
+    pub async fn open_log(&self, sharing: Sharing, world: World) -> anyhow::Result<Arc<dyn EventLog>> {
+        event_log::config::open(&self.events, &self.data_dir, sharing, world).await
+    }
+
+    /// Where everything is that an audit looks at.
+    ///
+    /// # Errors
+    /// As [`Config::store`].
+    pub fn sources(&self) -> Result<Sources, Error> {
+        Ok(Sources {
+            inventory: self.store(Program::Inventory)?,
+            payments: self.payments()?,
+            orders: self.store(Program::Orders)?,
+            checkout: self.store(Program::Checkout)?,
+            cart: self.cart.clone(),
+            events: self.events.clone(),
+            data_dir: self.data_dir.clone(),
+        })
+    }
+
+    /// Where payments are kept, and the simulated provider keeps its ledger.
+    ///
+    /// # Errors
+    /// As [`Config::store`].
+    pub fn payments(&self) -> Result<payment_service::Places, Error> {
+        Ok(payment_service::Places::new(self.store(Program::Payment)?, &self.data_dir))
     }
 }
 
@@ -201,10 +263,39 @@ mod tests {
 
     #[test]
     fn a_store_that_cant_be_used_is_named_as_it_was_set() {
-        let config = Config::parse_from(["oxcart", "--orders-database-url", "postgres://u:secret@h/db"]);
+        let wanted = "wanted: postgres://USER:PASSWORD@HOST:PORT/NAME";
+        let config = Config::parse_from(["oxcart", "--orders-database-url", "mysql://u:secret@h/db"]);
         assert_eq!(
             config.store(Program::Orders).unwrap_err().to_string(),
-            "ORDERS_DATABASE_URL=*** can't be used: scheme postgres:// is not supported; wanted: sqlite://PATH"
+            format!(
+                "ORDERS_DATABASE_URL=*** can't be used: scheme mysql:// is not supported; {wanted} or sqlite://PATH"
+            )
         );
+        let config = Config::parse_from(["oxcart", "--database-url", "sqlite://shop.db"]);
+        assert_eq!(
+            config.store(Program::Orders).unwrap_err().to_string(),
+            format!("DATABASE_URL=*** can't be used: five stores can't share a file; {wanted}")
+        );
+    }
+
+    #[test]
+    fn a_database_of_its_own_wins_over_the_one_of_all() {
+        let config = Config::parse_from([
+            "oxcart",
+            "--database-url",
+            "postgres://h/all",
+            "--orders-database-url",
+            "postgres://h/orders",
+            "--checkout-database-url",
+            "sqlite://checkout.db",
+        ]);
+        let server = |url: &str, variable: &str| {
+            Location::Postgres(Server { url: url.to_owned(), variable: variable.to_owned() })
+        };
+        let store = |program| config.store(program).unwrap();
+        assert_eq!(store(Program::Product), server("postgres://h/all", "DATABASE_URL"));
+        assert_eq!(store(Program::Orders), server("postgres://h/orders", "ORDERS_DATABASE_URL"));
+        assert_eq!(store(Program::Checkout), Location::File("checkout.db".into()));
+        assert_eq!(store(Program::Cart), Location::File("./data/cart.db".into()));
     }
 }

@@ -7,7 +7,8 @@ pub mod banner;
 pub mod cli;
 mod config;
 mod demo;
+mod dlq;
 mod secret;
 pub mod shop;
 
-pub use config::{Command, Config, Databases, Links, Program};
+pub use config::{Command, Config, Databases, Dlq, Links, Program};

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use api_gateway::Gateway;
 use event_log::EventLog;
-use event_log::sqlite::Log;
 use platform::tasks::Tasks;
 use platform::transport::Transport;
 use platform::{World, config, grpc};
@@ -59,7 +58,7 @@ pub struct Shop {
     orders: orders_service::Service,
     checkout: checkout_service::Service,
     gateway: Gateway,
-    log: Arc<Log>,
+    log: Arc<dyn EventLog>,
 }
 
 /// Opens every store and connects the services: those that are called first come first.
@@ -79,28 +78,24 @@ pub async fn open(settings: &Config, listeners: &Listeners, world: World) -> any
         })
     };
 
-    // First the one store that the programs share: it tells at once whether another process is here.
-    let log = Log::open(&settings.events(), Sharing::Exclusive, world.clone())
+    // First the one store that the programs share: where it is a file, it tells at once whether another process
+    // is here.
+    let log = settings
+        .open_log(Sharing::Exclusive, world.clone())
         .await
         .with_context(|| format!("can't open the data directory {}", settings.data_dir.display()))?;
-    let log = Arc::new(log);
-    let events: Arc<dyn EventLog> = log.clone();
 
     let product = product_service::open(&settings.store(Program::Product)?, world.clone()).await?;
     let inventory = inventory_service::open(&settings.store(Program::Inventory)?, world.clone()).await?;
-    let files = payment_service::Files {
-        payments: settings.store(Program::Payment)?,
-        provider: settings.data_dir.join("provider.db"),
-    };
-    let payment = payment_service::open(&files, &settings.payment, world.clone()).await?;
-    let orders =
-        orders_service::open(&settings.store(Program::Orders)?, events.clone(), world.clone()).await?;
+    let payment = payment_service::open(&settings.payments()?, &settings.payment, world.clone()).await?;
+    let orders = orders_service::open(&settings.store(Program::Orders)?, log.clone(), world.clone()).await?;
 
     let products = links(Program::Product, product.grpc())?;
     let cart = cart_service::open(
+        &settings.cart,
         &settings.data_dir,
         cart_service::Peers { product: products.clone() },
-        events.clone(),
+        log.clone(),
         world.clone(),
     )
     .await?;
@@ -111,7 +106,8 @@ pub async fn open(settings: &Config, listeners: &Listeners, world: World) -> any
     let peers =
         checkout_service::Peers { cart: carts.clone(), inventory: stock.clone(), payment: payments.clone() };
     let checkout =
-        checkout_service::open(&settings.store(Program::Checkout)?, peers, events, world.clone()).await?;
+        checkout_service::open(&settings.store(Program::Checkout)?, peers, log.clone(), world.clone())
+            .await?;
 
     let peers = api_gateway::Peers {
         product: products,

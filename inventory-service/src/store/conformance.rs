@@ -115,7 +115,9 @@ async fn answer(store: &AnyStore, number: u128, command: Command) -> Result<&'st
     let end = Instant::now() + SOON;
     loop {
         match store.apply(id(number), command.clone(), now()).await {
-            Err(sql::Error::Unavailable(cause)) if is_crowded(&cause) => assert!(Instant::now() < end, "no room"),
+            Err(sql::Error::Unavailable(cause)) if is_crowded(&cause) => {
+                assert!(Instant::now() < end, "no room")
+            }
             answer => return status(&answer.unwrap()),
         }
     }

@@ -162,7 +162,9 @@ async fn changes_at_the_same_time_are_all_seen() {
     let added = futures::future::join_all(changes).await;
     assert!(added.iter().all(Result::is_ok));
     let kept: Catalogue = store.all().await.unwrap().products.into_iter().collect();
-    assert!((6..=25).all(|number| kept.product(id(number)) == shelf.catalogue().unwrap().product(id(number))));
+    assert!(
+        (6..=25).all(|number| kept.product(id(number)) == shelf.catalogue().unwrap().product(id(number)))
+    );
     assert!(shows(&shelf, 25));
 }
 

@@ -52,8 +52,10 @@ async fn what_one_instance_changes_every_other_shows() {
         }
     });
     join_all(changes).await;
-    one.shows("all changes", async || one.lists().await.iter().map(|(_, version)| version).sum::<i64>() == 38)
-        .await;
+    one.shows("all changes", async || {
+        one.lists().await.iter().map(|(_, version)| version).sum::<i64>() == 38
+    })
+    .await;
     let all = one.lists().await;
     other.shows("the same", async || other.lists().await == all).await;
     other.close().await;

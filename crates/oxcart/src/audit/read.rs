@@ -1,17 +1,15 @@
 //! Reading the stores of a shop, beside it or after it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use cart_service::store::Store as _;
-use checkout_service::store::Store as _;
 use event_log::{Archive, End, Progress};
-use inventory_service::store::Store as _;
-use orders_service::store::Store as _;
-use payment_service::provider::simulated;
-use payment_service::store::Store as _;
+use payment_service::Places;
+use payment_service::provider::simulated::ledger::{self, Ledger};
+use platform::World;
 use platform::clock::Clock;
+use platform::config::Location;
 use proto::events::{CHECKOUT_EVENTS, ORDER_EVENTS};
 
 use super::facts::{Facts, Log};
@@ -22,60 +20,63 @@ const TOPICS: [&str; 2] = [CHECKOUT_EVENTS, ORDER_EVENTS];
 /// and all groups of consumers.
 const GROUPS: [&str; 2] = ["orders-service", "cart-service"];
 
-/// The files of a shop. The catalogue is not among them: no invariant speaks of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Where the stores of a shop are. The catalogue is not among them: no invariant speaks of it.
+#[derive(Debug, Clone)]
 pub struct Sources {
     /// The stock.
-    pub inventory: PathBuf,
-    /// The payments.
-    pub payment: PathBuf,
-    /// The ledger of the simulated payment provider.
-    pub provider: PathBuf,
+    pub inventory: Location,
+    /// The payments, and the ledger of the simulated payment provider.
+    pub payments: Places,
     /// The orders.
-    pub orders: PathBuf,
+    pub orders: Location,
     /// The checkouts.
-    pub checkout: PathBuf,
+    pub checkout: Location,
     /// The carts.
-    pub cart: PathBuf,
+    pub cart: cart_service::Settings,
     /// The event log.
-    pub events: PathBuf,
+    pub events: event_log::config::Settings,
+    /// Where carts and events are unless their settings say otherwise.
+    pub data_dir: PathBuf,
 }
 
 /// Reads everything once, without a history of clients. Nothing is written and nobody is kept from writing.
 ///
 /// # Errors
 /// A file that is missing or can't be read, named.
-pub async fn read(sources: &Sources, clock: Arc<dyn Clock>) -> anyhow::Result<Facts> {
-    Stores::open(sources, clock).await?.read().await
+pub async fn read(sources: &Sources, world: &World) -> anyhow::Result<Facts> {
+    Stores::open(sources, world).await?.read().await
 }
 
 /// The stores of a shop, open for reading.
 pub(super) struct Stores {
-    inventory: inventory_service::store::Sqlite,
-    payment: payment_service::store::sqlite::SqliteStore,
-    provider: PathBuf,
-    orders: orders_service::store::Sqlite,
-    checkout: checkout_service::store::Sqlite,
-    cart: cart_service::store::Sqlite,
-    events: Box<dyn Archive>,
+    inventory: Arc<dyn inventory_service::store::Store>,
+    payment: Arc<dyn payment_service::store::Store>,
+    provider: Arc<dyn Ledger>,
+    orders: Arc<dyn orders_service::store::Store>,
+    checkout: Arc<dyn checkout_service::store::Store>,
+    cart: Arc<dyn cart_service::store::Store>,
+    events: Arc<dyn Archive>,
     clock: Arc<dyn Clock>,
 }
 
 impl Stores {
-    pub(super) async fn open(sources: &Sources, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
-        let Sources { inventory, payment, provider, orders, checkout, cart, events } = sources;
-        for file in [inventory, payment, provider, orders, checkout, cart, events] {
-            must_exist(file)?;
+    pub(super) async fn open(sources: &Sources, world: &World) -> anyhow::Result<Self> {
+        let Sources { inventory, payments, orders, checkout, cart, events, data_dir } = sources;
+        for location in [inventory, &payments.payments, &payments.provider, orders, checkout] {
+            must_exist(location)?;
+        }
+        if cart.mongo_uri.is_none() {
+            must_exist(&Location::File(data_dir.join("cart.db")))?;
         }
         Ok(Self {
-            inventory: inventory_service::store::Sqlite::open_read_only(inventory).await?,
-            payment: payment_service::store::sqlite::SqliteStore::open_read_only(payment).await?,
-            provider: provider.clone(),
-            orders: orders_service::store::Sqlite::open_read_only(orders).await?,
-            checkout: checkout_service::store::Sqlite::open_read_only(checkout, Arc::clone(&clock)).await?,
-            cart: cart_service::store::Sqlite::open_read_only(cart).await?,
-            events: Box::new(event_log::sqlite::Archive::open(events).await?),
-            clock,
+            inventory: inventory_service::store::open_read_only(inventory).await?,
+            payment: payment_service::store::open_read_only(&payments.payments).await?,
+            provider: ledger::open_read_only(&payments.provider).await?,
+            orders: orders_service::store::open_read_only(orders).await?,
+            checkout: checkout_service::store::open_read_only(checkout, world).await?,
+            cart: cart_service::store::open_read_only(cart, data_dir).await?,
+            events: event_log::config::archive(events, data_dir).await?,
+            clock: world.clock.clone(),
         })
     }
 
@@ -86,8 +87,7 @@ impl Stores {
         let checkouts = self.checkout.snapshot().await.context("the checkouts can't be read")?;
         let inventory = self.inventory.snapshot().await.context("the stock can't be read")?;
         let payments = self.payment.snapshot().await.context("the payments can't be read")?;
-        let provider =
-            simulated::ledger(&self.provider).await.context("the provider's ledger can't be read")?;
+        let provider = self.provider.entries().await.context("the provider's ledger can't be read")?;
         let progress = self.events.progress(&GROUPS, &TOPICS).await;
         let progress = progress.context("the event log can't be read")?;
         let carts = self.cart.snapshot().await.context("the carts can't be read")?;
@@ -108,8 +108,11 @@ impl Stores {
     }
 }
 
-fn must_exist(file: &Path) -> anyhow::Result<()> {
-    if !file.try_exists().with_context(|| format!("{} can't be looked at", file.display()))? {
+/// A file that is only to be read is not made; a server says itself that it has nothing.
+fn must_exist(location: &Location) -> anyhow::Result<()> {
+    if let Location::File(file) = location
+        && !file.try_exists().with_context(|| format!("{} can't be looked at", file.display()))?
+    {
         let directory = file.parent().unwrap_or(file).display();
         bail!("no shop was ever started on {directory}: there is no {}", file.display());
     }

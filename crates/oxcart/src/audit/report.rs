@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use checkout_service::saga::state::State;
 use payment_service::provider::simulated::Effect;
-use platform::clock::Clock;
+use platform::World;
 use types::{Currency, Money};
 
 use super::check;
@@ -23,8 +22,9 @@ const PAUSE: Duration = Duration::from_millis(200);
 ///
 /// # Errors
 /// As [`super::read()`].
-pub async fn run(sources: &Sources, patience: Duration, clock: Arc<dyn Clock>) -> anyhow::Result<Report> {
-    let stores = Stores::open(sources, Arc::clone(&clock)).await?;
+pub async fn run(sources: &Sources, patience: Duration, world: World) -> anyhow::Result<Report> {
+    let stores = Stores::open(sources, &world).await?;
+    let clock = world.clock;
     let began = clock.now();
     let mut facts = stores.read().await?;
     let mut violations = check(&facts);

@@ -26,6 +26,7 @@ pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) replayed: bool,
     pub(crate) location: Option<String>,
+    pub(crate) retry_after: Option<String>,
     pub(crate) body: Value,
 }
 
@@ -45,11 +46,11 @@ impl Client {
     pub(crate) async fn send(request: reqwest::RequestBuilder) -> Result<Reply, reqwest::Error> {
         let reply = request.send().await?;
         let header = |name: &str| reply.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
-        let (status, location) = (reply.status(), header("location"));
+        let (status, location, retry_after) = (reply.status(), header("location"), header("retry-after"));
         let replayed = header("idempotent-replayed").is_some();
         let text = reply.text().await?;
         let body = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() };
-        Ok(Reply { status, replayed, location, body })
+        Ok(Reply { status, replayed, location, retry_after, body })
     }
 
     pub(crate) async fn get(&self, path: &str) -> Reply {

@@ -16,12 +16,17 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::client::{Client, SECRET};
+use crate::engines::{Place, Turn};
 
 /// A running shop.
 pub(crate) struct Shop {
     pub(crate) url: String,
     pub(crate) dir: Arc<TempDir>,
+    /// What an audit has to be told: where the stores are.
+    settings: Config,
     running: Running,
+    /// Where it stands on the engines, if it does.
+    place: Option<Place>,
 }
 
 enum Running {
@@ -77,36 +82,50 @@ impl Shop {
         let shop = shop::open(&settings, &listeners, World::real()).await.unwrap();
         let (shutdown, mut serving) = (CancellationToken::new(), JoinSet::new());
         serving.spawn(shop.serve(listeners, shutdown.clone()));
-        Self { url, dir, running: Running::Inside { shutdown, serving } }
+        Self { url, dir, settings, running: Running::Inside { shutdown, serving }, place: None }
     }
 
     /// Seven processes that share a directory.
     pub(crate) async fn programs() -> Self {
+        Self::processes(None).await
+    }
+
+    /// Ten processes on the four engines: two each of checkout, orders and cart. `None` where there are no
+    /// engines.
+    pub(crate) async fn on_engines(turn: impl Future<Output = Turn>) -> Option<Self> {
+        Some(Self::processes(Some(Place::new(turn).await?)).await)
+    }
+
+    async fn processes(place: Option<Place>) -> Self {
         let dir = Arc::new(TempDir::new().unwrap());
-        let ports = free_ports(7);
-        let peers: Vec<(String, String)> = Program::ALL
-            .iter()
-            .zip(&ports)
-            .map(|(program, port)| (variable(*program, "SERVICE_ADDR"), format!("127.0.0.1:{port}")))
-            .collect();
-        let start = |name: &str, variable: &str, port: u16| {
-            let data_dir = ("DATA_DIR".to_owned(), dir.path().to_str().unwrap().to_owned());
-            let own = [data_dir, (variable.to_owned(), port.to_string())];
-            Started::start(name, peers.iter().cloned().chain(own).collect())
+        let mut shared: Vec<(String, String)> =
+            vec![("DATA_DIR".to_owned(), dir.path().to_str().unwrap().to_owned())];
+        shared.extend(
+            place.iter().flat_map(Place::variables).map(|(name, value)| (name.clone(), value.clone())),
+        );
+        let settings = settings_of(&shared);
+
+        let instances = Program::ALL.map(|program| match (program, &place) {
+            (Program::Checkout | Program::Orders | Program::Cart, Some(_)) => (program, free_ports(2)),
+            _ => (program, free_ports(1)),
+        });
+        for (program, ports) in &instances {
+            let addresses: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+            shared.push((variable(*program, "SERVICE_ADDR"), addresses.join(",")));
+        }
+        let start = |name: &str, variable: String, port: u16| {
+            Started::start(name, shared.iter().cloned().chain([(variable, port.to_string())]).collect())
         };
-        let mut processes: Vec<Started> = Program::ALL
-            .iter()
-            .zip(&ports)
-            .map(|(program, port)| {
-                start(&format!("{}-service", program.name()), &variable(*program, "SERVICE_PORT"), *port)
-            })
-            .collect();
-        processes.push(start("api-gateway", "HTTP_PORT", ports[6]));
-        let shop = Self {
-            url: format!("http://127.0.0.1:{}", ports[6]),
-            dir,
-            running: Running::Programs(processes),
-        };
+        let mut processes: Vec<Started> = Vec::new();
+        for (program, ports) in &instances {
+            let name = format!("{}-service", program.name());
+            processes
+                .extend(ports.iter().map(|port| start(&name, variable(*program, "SERVICE_PORT"), *port)));
+        }
+        let http = free_ports(1)[0];
+        processes.push(start("api-gateway", "HTTP_PORT".to_owned(), http));
+        let url = format!("http://127.0.0.1:{http}");
+        let shop = Self { url, dir, settings, running: Running::Programs(processes), place };
         shop.ready().await;
         shop
     }
@@ -121,8 +140,11 @@ impl Shop {
         ];
         let variables =
             own.iter().chain(variables).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let running = Running::Programs(vec![Started::start("oxcart", variables.collect())]);
-        let shop = Self { url: format!("http://127.0.0.1:{}", ports[0]), dir, running };
+        let variables: Vec<(String, String)> = variables.collect();
+        let settings = settings_of(&variables);
+        let running = Running::Programs(vec![Started::start("oxcart", variables)]);
+        let url = format!("http://127.0.0.1:{}", ports[0]);
+        let shop = Self { url, dir, settings, running, place: None };
         shop.ready().await;
         shop
     }
@@ -147,18 +169,24 @@ impl Shop {
 
     /// Checks every invariant over the stores while the shop is running.
     pub(crate) async fn audit(&self) -> audit::Report {
-        let report = audit::run(&sources(self.dir.path()), Duration::from_secs(20), World::real().clock)
+        let report = audit::run(&self.settings.sources().unwrap(), Duration::from_secs(30), World::real())
             .await
             .unwrap();
         assert!(report.violations.is_empty(), "{report}");
         report
     }
 
-    /// Stops as by SIGTERM.
+    /// Stops: a shop inside of the test as by SIGTERM. Its place on the engines is given up.
     pub(crate) async fn stop(self) {
-        if let Running::Inside { shutdown, mut serving } = self.running {
-            shutdown.cancel();
-            serving.join_next().await.unwrap().unwrap().unwrap();
+        match self.running {
+            Running::Inside { shutdown, mut serving } => {
+                shutdown.cancel();
+                serving.join_next().await.unwrap().unwrap().unwrap();
+            }
+            Running::Programs(programs) => drop(programs),
+        }
+        if let Some(place) = self.place {
+            place.drop().await;
         }
     }
 
@@ -183,25 +211,19 @@ impl Shop {
     }
 }
 
-pub(crate) fn sources(dir: &Path) -> audit::Sources {
-    let file = |name: &str| dir.join(format!("{name}.db"));
-    audit::Sources {
-        inventory: file("inventory"),
-        payment: file("payment"),
-        provider: file("provider"),
-        orders: file("orders"),
-        checkout: file("checkout"),
-        cart: file("cart"),
-        events: file("events"),
-    }
-}
-
 fn settings(dir: &Path, more: &[&str]) -> Config {
     let dir = dir.to_str().unwrap();
     let base =
         ["oxcart", "--data-dir", dir, "--http-port", "0", "--grpc-base-port", "0", "--rate-limit-rps", "0"];
     let auth = ["--auth-mode", "jwt", "--jwt-secret", SECRET];
     Config::parse_from(base.iter().chain(&auth).chain(more))
+}
+
+/// The settings that `oxcart` has under these variables.
+fn settings_of(variables: &[(String, String)]) -> Config {
+    let find =
+        |name: &str| variables.iter().find(|(variable, _)| variable == name).map(|(_, value)| value.into());
+    platform::config::try_parse("OXCART", std::iter::once("oxcart".into()), &find).unwrap()
 }
 
 /// A program of this workspace, with the settings that all tests share.

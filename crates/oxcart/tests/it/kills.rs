@@ -8,6 +8,7 @@ use serde_json::json;
 use testkit::TempDir;
 
 use crate::client::Client;
+use crate::engines::Turn;
 use crate::harness::Shop;
 
 /// Buyers at once when the shop is killed.
@@ -72,7 +73,17 @@ async fn wait_for_purchases(shop: &Shop, product: i64, left: i64) {
 /// buys once, and the books are right in the end.
 #[tokio::test(flavor = "multi_thread")]
 async fn each_program_may_be_killed_while_people_buy() {
-    let mut shop = Shop::programs().await;
+    each_program_is_killed(Shop::programs().await).await;
+}
+
+/// The same on the real engines, where two instances each of checkout, orders and cart share the work.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_program_may_be_killed_while_people_buy_on_engines() {
+    let Some(shop) = Shop::on_engines(Turn::shared()).await else { return };
+    each_program_is_killed(shop).await;
+}
+
+async fn each_program_is_killed(mut shop: Shop) {
     let victims = [
         "checkout-service",
         "payment-service",
@@ -106,10 +117,11 @@ async fn each_program_may_be_killed_while_people_buy() {
     }
     let report = shop.audit().await;
     assert_eq!((report.checkouts.running, report.checkouts.failed), (0, 0), "{report}");
+    shop.stop().await;
 }
 
 /// Waits until a cart can be filled: every program is back, and the circuits to it are closed.
-async fn healed(shop: &Shop, product: i64) {
+pub(crate) async fn healed(shop: &Shop, product: i64) {
     let scout = shop.user(1_000);
     let line = json!({ "product_id": product, "quantity": 1 });
     testkit::eventually("a cart that can be filled", Duration::from_secs(30), async || {
@@ -120,7 +132,7 @@ async fn healed(shop: &Shop, product: i64) {
 }
 
 /// Repeats the request with the same key until it is answered with the purchase, as a client should.
-async fn buy_at_last(user: &Client) {
+pub(crate) async fn buy_at_last(user: &Client) {
     testkit::eventually("the end of the purchase", Duration::from_secs(60), async || {
         let request = user.checkout("drum", &json!({}));
         Client::send(request).await.is_ok_and(|reply| reply.status == StatusCode::CREATED)

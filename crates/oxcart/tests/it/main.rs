@@ -10,14 +10,20 @@ mod compose;
 #[cfg(test)]
 mod delays;
 #[cfg(test)]
+mod engines;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod healthcheck;
 #[cfg(test)]
 mod kills;
 #[cfg(test)]
+mod outages;
+#[cfg(test)]
 mod readme;
 #[cfg(test)]
 mod settings;
+#[cfg(test)]
+mod starts;
 #[cfg(test)]
 mod suite;

@@ -7,6 +7,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::client::{Client, Reply};
+use crate::engines::Turn;
 use crate::harness::Shop;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -26,6 +27,13 @@ async fn over_tcp() {
 #[tokio::test(flavor = "multi_thread")]
 async fn as_seven_programs() {
     suite(&Shop::programs().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_the_real_engines() {
+    let Some(shop) = Shop::on_engines(Turn::shared()).await else { return };
+    suite(&shop).await;
+    shop.stop().await;
 }
 
 /// Each case has products and users of its own; the audit at the end sees them all.

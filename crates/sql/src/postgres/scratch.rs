@@ -17,7 +17,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// A fresh database on a server that is there for tests.
 #[derive(Debug)]
 pub struct Scratch {
-    admin: PgConnectOptions,
+    /// Boxed: it is large, and values that hold a scratch or something small are to be small.
+    admin: Box<PgConnectOptions>,
     name: String,
     server: Server,
 }
@@ -34,7 +35,7 @@ impl Scratch {
         let mut url = Url::parse(url).map_err(|error| sqlx::Error::Configuration(error.into()))?;
         url.set_path(&name);
         let server = Server { url: url.into(), variable: "DATABASE_URL".to_owned() };
-        Ok(Self { admin, name, server })
+        Ok(Self { admin: Box::new(admin), name, server })
     }
 
     /// Its name, which no other has: good for other engines too.

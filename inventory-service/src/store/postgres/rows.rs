@@ -64,7 +64,8 @@ pub(super) fn movement(row: MovementRow) -> Result<Movement, Error> {
 pub(super) fn look(rows: Vec<LookRow>) -> Result<Look, Error> {
     let (mut lines, mut available) = (Vec::new(), Available::new());
     for row in rows {
-        let LookRow { id, status, expires_at, product_id: product, quantity, lacking, available: units } = row;
+        let LookRow { id, status, expires_at, product_id: product, quantity, lacking, available: units } =
+            row;
         if let (Some(product), Some(units)) = (product, units) {
             available.insert(product_id(product)?, units);
         }

@@ -131,11 +131,9 @@ async fn everything_is_there_after_a_restart() {
     let Some(fixture) = Fixture::new().await else { return };
     fixture.reserve(1, &[(1, 2), (2, 1)]).await;
     fixture.reserve(2, &[(1, 3)]).await;
-    for (number, command) in [
-        (2, Command::Confirm),
-        (3, Command::Release),
-        (4, Command::Reserve(lines(&[(1, 1), (9, 1)]))),
-    ] {
+    for (number, command) in
+        [(2, Command::Confirm), (3, Command::Release), (4, Command::Reserve(lines(&[(1, 1), (9, 1)])))]
+    {
         let _ = fixture.store.apply(id(number), command, now()).await.unwrap();
     }
     let before = fixture.store.snapshot().await.unwrap();
@@ -214,9 +212,15 @@ async fn bench() {
         println!("reserve {:?}", t.elapsed());
     }
     let t = Instant::now();
-    let all = join_all((100..164).map(|n| { let s = fixture.any(); async move {
-        let t = Instant::now();
-        let r = s.apply(id(n), Command::Reserve(lines(&[(2, 1), (4, 1)])), now()).await; (t.elapsed(), r.is_ok()) }})).await;
+    let all = join_all((100..164).map(|n| {
+        let s = fixture.any();
+        async move {
+            let t = Instant::now();
+            let r = s.apply(id(n), Command::Reserve(lines(&[(2, 1), (4, 1)])), now()).await;
+            (t.elapsed(), r.is_ok())
+        }
+    }))
+    .await;
     println!("{:?} {:?}", t.elapsed(), all);
     fixture.end().await;
 }

@@ -1,8 +1,9 @@
+use std::path::Path;
 use std::time::Duration;
 
 use checkout_service::checkout::{Checkout, Purchase};
 use checkout_service::saga::state::{Failure, Outcome};
-use checkout_service::store::{Accepted, Held, IdempotencyKey, Lease};
+use checkout_service::store::{Accepted, Held, IdempotencyKey, Lease, Store as _};
 use event_log::sqlite::Log as EventLog;
 use event_log::{EventLog as _, Outbox as _};
 use payment_service::provider::simulated::{Habits, Simulated};
@@ -31,7 +32,7 @@ struct Shop {
 /// Opened for their files to be there.
 type Others = (
     inventory_service::store::Sqlite,
-    payment_service::store::sqlite::SqliteStore,
+    payment_service::store::Sqlite,
     Simulated,
     orders_service::store::Sqlite,
     cart_service::store::Sqlite,
@@ -45,10 +46,11 @@ impl Shop {
         let habits = Habits { success_rate: 1.0, delay: Duration::ZERO };
         let draw = Arc::new(|| 0.5);
         let clock_of = || Arc::clone(&world.clock);
-        let provider = Simulated::open(&file("provider.db"), habits, clock_of(), draw).await.unwrap();
+        let provider =
+            Simulated::open(&Location::File(file("provider.db")), habits, clock_of(), draw).await.unwrap();
         let others = (
             inventory_service::store::Sqlite::open(&file("inventory.db")).await.unwrap(),
-            payment_service::store::sqlite::SqliteStore::open(&file("payment.db")).await.unwrap(),
+            payment_service::store::Sqlite::open(&file("payment.db")).await.unwrap(),
             provider,
             orders_service::store::Sqlite::open(&file("orders.db")).await.unwrap(),
             cart_service::store::Sqlite::open(&file("cart.db")).await.unwrap(),
@@ -64,7 +66,7 @@ impl Shop {
     }
 
     async fn audit(&self, patience: Duration) -> Report {
-        run(&self.sources(), patience, Arc::clone(&self.world.clock)).await.unwrap()
+        run(&self.sources(), patience, self.world.clone()).await.unwrap()
     }
 
     /// A checkout that gave up before it called anyone; its event waits in the outbox.
@@ -102,23 +104,22 @@ impl Shop {
 }
 
 fn sources(directory: &Path) -> Sources {
-    let file = |name: &str| directory.join(name);
+    let file = |name: &str| Location::File(directory.join(name));
     Sources {
         inventory: file("inventory.db"),
-        payment: file("payment.db"),
-        provider: file("provider.db"),
+        payments: Places { payments: file("payment.db"), provider: file("provider.db") },
         orders: file("orders.db"),
         checkout: file("checkout.db"),
-        cart: file("cart.db"),
-        events: file("events.db"),
+        cart: cart_service::Settings::default(),
+        events: event_log::config::Settings::default(),
+        data_dir: directory.to_owned(),
     }
 }
 
 #[tokio::test]
 async fn a_shop_that_was_never_started_is_an_error_that_says_so() {
     let directory = TempDir::new().unwrap();
-    let clock = World::real().clock;
-    let error = read(&sources(directory.path()), clock).await.unwrap_err().to_string();
+    let error = read(&sources(directory.path()), &World::real()).await.unwrap_err().to_string();
     let directory = directory.path().display();
     assert_eq!(
         error,
@@ -129,8 +130,9 @@ async fn a_shop_that_was_never_started_is_an_error_that_says_so() {
 #[tokio::test]
 async fn a_file_that_is_missing_is_named() {
     let shop = Shop::open().await;
-    let sources = Sources { orders: shop.directory.path().join("elsewhere.db"), ..shop.sources() };
-    let error = read(&sources, Arc::clone(&shop.world.clock)).await.unwrap_err().to_string();
+    let sources =
+        Sources { orders: Location::File(shop.directory.path().join("elsewhere.db")), ..shop.sources() };
+    let error = read(&sources, &shop.world).await.unwrap_err().to_string();
     assert!(error.ends_with("/elsewhere.db"), "{error}");
 }
 
@@ -140,12 +142,12 @@ async fn a_new_shop_is_sound_while_it_runs_and_after() {
     let text = "checkouts completed: 0\ncheckouts failed: 0\ncheckouts running: 0\norders: 0\nunits sold: 0\n\
                 money captured: none\nno violations\n";
     assert_eq!(shop.audit(Duration::ZERO).await.to_string(), text);
-    let facts = read(&shop.sources(), Arc::clone(&shop.world.clock)).await.unwrap();
+    let facts = read(&shop.sources(), &shop.world).await.unwrap();
     assert_eq!(facts.inventory.stock.len(), 5);
     let Shop { directory, log, checkouts, others, .. } = shop;
     log.close().await;
     drop((checkouts, others));
-    let report = run(&sources(directory.path()), Duration::ZERO, World::real().clock).await.unwrap();
+    let report = run(&sources(directory.path()), Duration::ZERO, World::real()).await.unwrap();
     assert_eq!(report.to_string(), text);
 }
 
@@ -161,7 +163,7 @@ async fn what_is_on_its_way_is_waited_for() {
     });
     assert_eq!(report.violations, []);
     assert_eq!(report.checkouts.failed, 1);
-    let facts = read(&shop.sources(), Arc::clone(&shop.world.clock)).await.unwrap();
+    let facts = read(&shop.sources(), &shop.world).await.unwrap();
     assert_eq!(facts.log.ends.iter().map(|end| end.next).collect::<Vec<_>>(), [2]);
     assert_eq!(facts.log.checkout_events[0].event.id, event_of(1));
     assert_eq!(facts.now, shop.world.clock.now());
