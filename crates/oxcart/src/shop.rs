@@ -98,6 +98,7 @@ pub async fn open(settings: &Config, listeners: &Listeners, world: World) -> any
 
     let products = links(Program::Product, product.grpc())?;
     let cart = cart_service::open(
+        &cart_service::Settings::default(),
         &settings.data_dir,
         cart_service::Peers { product: products.clone() },
         events.clone(),
