@@ -1,10 +1,12 @@
 //! Settings of the gateway.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use http::HeaderValue;
+use platform::config::Server;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 
@@ -24,9 +26,20 @@ pub struct Config {
     /// Where the services are.
     #[command(flatten)]
     pub peers: PeerAddresses,
+    /// Redis through which all instances share the limits, redis://HOST:PORT or rediss://HOST:PORT; unset: each
+    /// has its own
+    #[arg(long, env = "REDIS_URL", hide_env_values = true, value_parser = redis)]
+    pub redis_url: Option<Server>,
     /// Everything else.
     #[command(flatten)]
     pub settings: Settings,
+}
+
+impl Config {
+    /// The settings with all that they consist of.
+    pub(crate) fn settings(self) -> Settings {
+        Settings { redis: self.redis_url, ..self.settings }
+    }
 }
 
 /// Where the gateway listens.
@@ -110,6 +123,10 @@ pub struct Settings {
     /// How long POST /api/v1/checkout waits for the end before it answers 202, in milliseconds, 0 to 20000
     #[arg(long, env = "CHECKOUT_WAIT_MS", default_value = "10000", value_parser = clap::value_parser!(u64).range(0..=20_000))]
     pub checkout_wait_ms: u64,
+    /// Through which all instances share the limits. Not a setting here, so that a program that has these settings
+    /// and those of services has `REDIS_URL` once.
+    #[arg(skip)]
+    pub redis: Option<Server>,
     /// Ends in time; not set from outside.
     #[arg(skip)]
     pub timeouts: Timeouts,
@@ -150,6 +167,10 @@ fn secret(text: &str) -> Result<SecretString, String> {
     Ok(SecretString::from(text))
 }
 
+fn redis(url: &str) -> Result<Server, Infallible> {
+    Ok(Server { url: url.to_owned(), variable: "REDIS_URL".to_owned() })
+}
+
 /// Exactly what browsers send: scheme, host, and the port if it is not the scheme's.
 fn origin(text: &str) -> Result<HeaderValue, String> {
     let wanted = || "it is no origin".to_owned();
@@ -187,7 +208,7 @@ mod tests {
         assert_eq!((settings.auth_mode, settings.jwt_secret.is_none()), (AuthMode::Jwt, true));
         assert_eq!((settings.rate_limit_rps, settings.rate_limit_burst), (10, 20));
         assert_eq!((settings.trusted_proxies.len(), settings.cors_origins.len()), (0, 0));
-        assert_eq!(settings.checkout_wait_ms, 10_000);
+        assert_eq!((settings.checkout_wait_ms, settings.redis), (10_000, None));
     }
 
     #[test]
@@ -214,7 +235,9 @@ mod tests {
             let error = parse(&[(variable, value)]).unwrap_err();
             assert!(error.starts_with(starts), "{error}");
         }
-        let shown = format!("{:?}", parse(&[("JWT_SECRET", &"s3cret".repeat(6))]).unwrap());
-        assert!(!shown.contains("s3cret"));
+        let secrets = [("JWT_SECRET", "s3cret".repeat(6)), ("REDIS_URL", "redis://:s3cret@h".to_owned())];
+        let config = parse(&secrets.each_ref().map(|(name, value)| (*name, value.as_str()))).unwrap();
+        assert!(!format!("{config:?}").contains("s3cret"));
+        assert_eq!(config.settings().redis.unwrap().url, "redis://:s3cret@h");
     }
 }

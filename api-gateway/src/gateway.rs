@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail};
 use axum::Router;
 use http::HeaderValue;
 use platform::World;
+use redis_link::Link;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use types::UserId;
@@ -65,9 +66,10 @@ pub async fn open(
              loopback address such as 127.0.0.1, or AUTH_MODE=jwt"
         );
     }
+    let link = settings.redis.as_ref().map(Link::open).transpose()?;
     let limits = NonZeroU32::new(settings.rate_limit_rps)
         .zip(NonZeroU32::new(settings.rate_limit_burst))
-        .map(|(rps, burst)| Limits::new(rps, burst));
+        .map(|(rps, burst)| Limits::new(rps, burst, link));
     let shop = Arc::new(Inner {
         peers,
         retries: Retries::default(),
@@ -113,7 +115,11 @@ impl Gateway {
     pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
         let address = listener.local_addr().context("the listener has no address")?;
         tracing::info!(%address, mode = ?self.shop.auth.mode, "gateway listening");
-        serve::serve(self.router, self.shop.timeouts, listener, shutdown).await
+        let served = serve::serve(self.router, self.shop.timeouts, listener, shutdown).await;
+        if let Some(limits) = &self.shop.limits {
+            limits.close().await;
+        }
+        served
     }
 }
 
@@ -121,6 +127,7 @@ impl Gateway {
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let listener = config.listen.bind().await?;
     let peers = Peers::connect(&config.peers)?;
-    let gateway = open(config.settings, config.listen.bind_addr, peers, World::real()).await?;
+    let address = config.listen.bind_addr;
+    let gateway = open(config.settings(), address, peers, World::real()).await?;
     gateway.serve(listener, shutdown).await
 }

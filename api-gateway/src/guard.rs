@@ -60,7 +60,10 @@ pub(crate) async fn guard(
         Ok(Some(Identity { user_id, .. })) => Client::User(user_id),
         Ok(None) | Err(_) => Client::at(address(&shop, &request)),
     };
-    let standing = shop.limits.as_ref().map(|limits| limits.take(client));
+    let standing = match &shop.limits {
+        Some(limits) => Some(limits.take(client).await),
+        None => None,
+    };
 
     let admitted = standing
         .map_or(Ok(()), |standing| standing.check())

@@ -1,30 +1,25 @@
 //! How often one client may ask: a token bucket for each.
 
+mod local;
+mod shared;
+
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use governor::clock::Clock;
-use governor::middleware::StateInformationMiddleware;
-use governor::nanos::Nanos;
-use governor::state::keyed::DashMapStateStore;
-use governor::{Quota, RateLimiter};
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use proto::{Reason, Rejection};
-use tokio::time::Instant;
+use redis_link::Link;
 use tonic::Code;
 use types::UserId;
 
 use crate::problem::Problem;
+use local::Local;
+use shared::Shared;
 
 const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
-
-/// After so many requests the buckets that are full again are forgotten: memory holds those of the last few
-/// thousand requests and of the last seconds, whoever asks.
-const SWEEP_EVERY: u32 = 8192;
 
 /// Whose bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -47,11 +42,10 @@ impl Client {
 
 /// Buckets that hold `burst` requests and get `rps` of them back each second.
 pub(crate) struct Limits {
-    buckets: RateLimiter<Client, DashMapStateStore<Client>, Monotonic, StateInformationMiddleware>,
-    clock: Monotonic,
+    local: Local,
+    shared: Option<Shared>,
     rps: NonZeroU32,
     burst: NonZeroU32,
-    asked: AtomicU32,
 }
 
 /// What is left in a bucket.
@@ -62,40 +56,36 @@ pub(crate) struct Standing {
     wait: Option<Duration>,
 }
 
-/// Time that never jumps, unlike the time of day: a clock set back must not lock everybody out.
-#[derive(Clone)]
-struct Monotonic(Instant);
-
-impl Clock for Monotonic {
-    type Instant = Nanos;
-
-    fn now(&self) -> Nanos {
-        self.0.elapsed().into()
-    }
-}
-
 impl Limits {
-    pub(crate) fn new(rps: NonZeroU32, burst: NonZeroU32) -> Self {
-        let clock = Monotonic(Instant::now());
-        let quota = Quota::per_second(rps).allow_burst(burst);
-        Self {
-            buckets: RateLimiter::new(quota, DashMapStateStore::default(), clock.clone()),
-            clock,
-            rps,
-            burst,
-            asked: AtomicU32::new(0),
-        }
+    /// Buckets of this process, or with a Redis, of all gateways that use it.
+    pub(crate) fn new(rps: NonZeroU32, burst: NonZeroU32, link: Option<Link>) -> Self {
+        let shared = link.map(|link| Shared::new(link, rps, burst));
+        Self { local: Local::new(rps, burst), shared, rps, burst }
     }
 
     /// Takes one request out of the client's bucket.
-    pub(crate) fn take(&self, client: Client) -> Standing {
-        if self.asked.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1 {
-            self.buckets.retain_recent();
-            self.buckets.shrink_to_fit();
+    ///
+    /// While Redis is away each gateway limits by itself. What it let through before counts then, so that a Redis
+    /// that comes and goes does not fill anybody's bucket.
+    pub(crate) async fn take(&self, client: Client) -> Standing {
+        let shared = match &self.shared {
+            Some(shared) => shared.take(client).await,
+            None => None,
+        };
+        match shared {
+            Some(standing) if standing.wait.is_some() => standing,
+            Some(standing) => {
+                let _ = self.local.take(client);
+                standing
+            }
+            None => self.local.take(client),
         }
-        match self.buckets.check_key(&client) {
-            Ok(bucket) => Standing { left: bucket.remaining_burst_capacity(), wait: None },
-            Err(not_until) => Standing { left: 0, wait: Some(not_until.wait_time_from(self.clock.now())) },
+    }
+
+    /// Lets go of Redis.
+    pub(crate) async fn close(&self) {
+        if let Some(shared) = &self.shared {
+            shared.close().await;
         }
     }
 
@@ -132,38 +122,8 @@ impl Standing {
 mod tests {
     use super::*;
 
-    fn limits(rps: u32, burst: u32) -> Limits {
-        Limits::new(NonZeroU32::new(rps).unwrap(), NonZeroU32::new(burst).unwrap())
-    }
-
     fn at(address: &str) -> Client {
         Client::at(address.parse().unwrap())
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_bucket_empties_and_fills() {
-        let limits = limits(2, 3);
-        for left in [2, 1, 0] {
-            let standing = limits.take(at("10.0.0.1"));
-            assert_eq!((standing.left, standing.wait), (left, None));
-        }
-        let refused = limits.take(at("10.0.0.1"));
-        assert_eq!(refused.wait, Some(Duration::from_millis(500)));
-        assert_eq!(limits.take(at("10.0.0.2")).wait, None, "a bucket of its own");
-        tokio::time::advance(Duration::from_millis(500)).await;
-        assert_eq!(limits.take(at("10.0.0.1")).wait, None);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn memory_forgets_who_does_not_come_back() {
-        let limits = limits(10, 20);
-        for client in 0..SWEEP_EVERY - 1 {
-            limits.take(Client::At(IpAddr::V4(client.into())));
-        }
-        assert_eq!(limits.buckets.len(), SWEEP_EVERY as usize - 1);
-        tokio::time::advance(Duration::from_secs(3)).await;
-        limits.take(at("192.0.2.1"));
-        assert_eq!(limits.buckets.len(), 1);
     }
 
     #[test]

@@ -51,6 +51,7 @@ pub(crate) fn settings() -> Settings {
         trusted_proxies: Vec::new(),
         cors_origins: Vec::new(),
         checkout_wait_ms: 10_000,
+        redis: None,
         timeouts: Timeouts::default(),
     }
 }

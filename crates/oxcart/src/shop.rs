@@ -116,7 +116,9 @@ pub async fn open(settings: &Config, listeners: &Listeners, world: World) -> any
         checkout: links(Program::Checkout, checkout.grpc())?,
         orders: links(Program::Orders, orders.grpc())?,
     };
-    let gateway_settings = api_gateway::Settings { jwt_secret: Some(secret), ..settings.gateway.clone() };
+    let redis = settings.cart.redis();
+    let gateway_settings =
+        api_gateway::Settings { jwt_secret: Some(secret), redis, ..settings.gateway.clone() };
     let gateway = api_gateway::open(gateway_settings, settings.bind_addr, peers, world).await?;
     Ok(Shop { product, cart, inventory, payment, orders, checkout, gateway, log })
 }

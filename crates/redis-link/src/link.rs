@@ -72,7 +72,8 @@ impl Link {
         Ok(Self { gate, keeping: Arc::new(Keeping { stop, tasks, _stop }) })
     }
 
-    /// Runs a script, of which `call` is told the [`Link::server`] that will run it.
+    /// Runs a script. `call` is told which server process will run it, by a name that no other has, not even the same
+    /// server once it was started again.
     ///
     /// # Errors
     /// See [`Error`]; within 100 ms, and at once while Redis is known not to answer.
