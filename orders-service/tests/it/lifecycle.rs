@@ -1,5 +1,6 @@
 //! The way of an order, in process and over TCP.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use event_log::Written;
@@ -83,12 +84,21 @@ async fn of_many_that_take_the_same_step_exactly_one_does(place: &Place) {
         let order = shop.bought(number, 7).await;
         for to in [OrderStatus::Processing, OrderStatus::Shipped] {
             let callers = vec![client.clone(); 16];
-            let answers = join_all(callers.into_iter().map(|mut client| {
-                let order = order.clone();
-                async move { ask(&mut client, &order, to).await }
+            let unknown = AtomicUsize::new(0);
+            let answers = join_all(callers.into_iter().map(async |mut client| {
+                loop {
+                    match ask(&mut client, &order, to).await {
+                        // From a database that is too busy with the tests beside this one.
+                        Err(status) if status.code() == Code::Unavailable => {
+                            unknown.fetch_add(1, Ordering::Relaxed);
+                        }
+                        answer => return answer,
+                    }
+                }
             }));
             let (won, lost): (Vec<_>, Vec<_>) = answers.await.into_iter().partition(Result::is_ok);
-            assert_eq!((won.len(), lost.len()), (1, 15));
+            // Who won may not have heard of it.
+            assert!(won.len() == 1 || (won.is_empty() && unknown.into_inner() > 0));
             for status in lost.into_iter().map(Result::unwrap_err) {
                 assert_eq!(reason(&status), Some(Reason::InvalidTransition));
                 assert_eq!(status.message(), format!("an order that is {0} can't become {0}", name(to)));

@@ -36,7 +36,8 @@ async fn an_order_is_made_once() {
         let stores = two(place).await;
         for number in 1..=ORDERS {
             let mut consumers = JoinSet::new();
-            for store in stores.iter().cycle().take(4).cloned() {
+            for store in stores.iter().cycle().take(4) {
+                let store = Arc::clone(store);
                 consumers.spawn(async move { make(&store, &order(number, 7, 100)).await });
             }
             let answers = consumers.join_all().await;
@@ -65,7 +66,8 @@ async fn a_step_is_taken_once() {
             let (from, to) = (Status::Confirmed, Status::Processing);
             let step = Step { id: order.id, from, to, at: Timestamp::from_micros(500) };
             let mut callers = JoinSet::new();
-            for (call, store) in (0..).zip(stores.iter().cycle().take(4).cloned()) {
+            for (call, store) in (0..).zip(stores.iter().cycle().take(4)) {
+                let store = Arc::clone(store);
                 callers.spawn(async move { take(&store, step, number * 4 + call).await });
             }
             assert_eq!(callers.join_all().await.into_iter().filter(|taken| *taken).count(), 1);
