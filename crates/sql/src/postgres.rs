@@ -4,23 +4,23 @@
 //! A server that can't be reached is no reason not to start: until it is there every call is answered with
 //! [`Error::Unavailable`]. Every wait has an end, so that a caller learns of an outage within two seconds.
 
+mod connection;
 mod open;
 mod scratch;
 
-use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
 use platform::config::Server;
+use sqlx::PgPool;
 use sqlx::migrate::Migrator;
-use sqlx::pool::PoolConnection;
-use sqlx::{PgConnection, PgPool, Postgres};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::{Error, error};
+use crate::Error;
+pub use connection::{Connection, Transaction};
 pub use open::OpenError;
 #[doc(hidden)]
 pub use scratch::Scratch;
@@ -42,8 +42,15 @@ struct Inner {
     /// Whether the schema is up to date.
     prepared: watch::Sender<bool>,
     closing: CancellationToken,
-    /// Owns the task that waits for the server.
+    /// Owns the task that waits for the server, and the connections on their way back.
     tasks: TaskTracker,
+}
+
+/// Who waits for the server of a database that nobody has any more waits in vain.
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.closing.cancel();
+    }
 }
 
 impl Database {
@@ -112,11 +119,11 @@ impl Database {
     ///
     /// # Errors
     /// [`Error::Unavailable`] when none can be had in time.
-    pub async fn connection(&self) -> Result<PoolConnection<Postgres>, Error> {
+    pub async fn connection(&self) -> Result<Connection, Error> {
         if !*self.inner.prepared.borrow() {
             return Err(Error::unavailable("the database has not been reached yet"));
         }
-        Ok(self.inner.pool.acquire().await?)
+        Ok(Connection::new(self.inner.pool.acquire().await?, self.inner.tasks.clone()))
     }
 
     /// Begins a transaction (READ COMMITTED). Dropped without [`Transaction::commit`] it is undone.
@@ -124,10 +131,7 @@ impl Database {
     /// # Errors
     /// [`Error::Unavailable`] when no connection can be had in time.
     pub async fn begin(&self) -> Result<Transaction, Error> {
-        if !*self.inner.prepared.borrow() {
-            return Err(Error::unavailable("the database has not been reached yet"));
-        }
-        Ok(Transaction(self.inner.pool.begin().await?))
+        Transaction::begin(self.connection().await?).await
     }
 
     /// Begins a transaction that sees everything as of one moment and changes nothing, however long it takes:
@@ -169,34 +173,5 @@ impl Database {
         self.inner.tasks.wait().await;
         // A server that is silent must not keep us: what it did not answer it will not answer now.
         let _ = timeout(CALL_WITHIN, self.inner.pool.close()).await;
-    }
-}
-
-/// A transaction under way: a connection for its statements.
-#[derive(Debug)]
-pub struct Transaction(sqlx::Transaction<'static, Postgres>);
-
-impl Transaction {
-    /// Makes its changes durable.
-    ///
-    /// # Errors
-    /// [`Error::Conflict`] for a constraint that is checked at the end, [`Error::Unavailable`] when the server
-    /// undid it, [`Error::Unknown`] when the connection broke.
-    pub async fn commit(self) -> Result<(), Error> {
-        self.0.commit().await.map_err(error::of_postgres_commit)
-    }
-}
-
-impl Deref for Transaction {
-    type Target = PgConnection;
-
-    fn deref(&self) -> &PgConnection {
-        &self.0
-    }
-}
-
-impl DerefMut for Transaction {
-    fn deref_mut(&mut self) -> &mut PgConnection {
-        &mut self.0
     }
 }

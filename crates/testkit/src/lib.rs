@@ -1,11 +1,14 @@
-//! What tests need: a clock and ids that they decide, a way to wait without sleeping, the engines to test on.
+//! What tests need: a clock and ids that they decide, a way to wait without sleeping, the engines to test on and
+//! a network to disturb between them and us.
 //! Knows no service.
 
 pub mod engines;
 mod eventually;
+pub mod proxy;
 mod world;
 
 pub use engines::Engine;
 pub use eventually::{Answer, eventually};
+pub use proxy::{Proxy, Weather};
 pub use tempfile::TempDir;
 pub use world::{CountingIds, ManualClock, world};
