@@ -29,6 +29,7 @@ mod tests {
     fn starts_without_any_setting() {
         let config: Config = platform::config::try_parse("INVENTORY", std::iter::empty(), &|_| None).unwrap();
         assert_eq!(config.listen.grpc_port, 50053);
-        assert_eq!(config.data.file("inventory").unwrap(), std::path::Path::new("./data/inventory.db"));
+        let file = platform::config::Location::File("./data/inventory.db".into());
+        assert_eq!(config.data.store("inventory").unwrap(), file);
     }
 }

@@ -47,7 +47,7 @@ impl From<Error> for Status {
             Error::UnknownProduct(_) => reject(Code::NotFound, Reason::ProductNotFound),
             Error::Store(cause @ (sql::Error::Unavailable(_) | sql::Error::Unknown(_))) => {
                 tracing::warn!(error = chain(&cause), "store unavailable");
-                Self::unavailable("the stock can't be reached, try again")
+                proto::status::not_now("the stock can't be reached, try again")
             }
             Error::Store(cause @ (sql::Error::Conflict(_) | sql::Error::Defect(_))) => {
                 tracing::error!(error = chain(&cause), "store used in a wrong way");

@@ -1,10 +1,10 @@
 //! The service as a value: opened, served, worked, stopped.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use futures::FutureExt as _;
+use platform::config::Location;
 use platform::tasks::Tasks;
 use platform::{World, grpc, health};
 use proto::inventory::inventory_service_server::InventoryServiceServer;
@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::Api;
 use crate::config::Config;
-use crate::store::{Sqlite, Store};
+use crate::store::{self, Store};
 use crate::sweeper;
 
 /// An open inventory service.
@@ -22,12 +22,12 @@ pub struct Service {
     grpc: grpc::Server,
 }
 
-/// Opens the stock in the file at `path`; a new file begins with the stock of the first catalogue.
+/// Opens the stock where it is kept, see [`store::open`].
 ///
 /// # Errors
-/// When the file is in use, newer than this program, or can't be opened.
-pub async fn open(path: &Path, world: World) -> anyhow::Result<Service> {
-    let store: Arc<dyn Store> = Arc::new(Sqlite::open(path).await?);
+/// When it is in use, newer than this program, or can't be opened.
+pub async fn open(location: &Location, world: World) -> anyhow::Result<Service> {
+    let store = store::open(location).await?;
     let api = Api { store: store.clone(), clock: world.clock.clone() };
     let grpc = grpc::server("inventory", world.ids.clone())
         .add(InventoryServiceServer::new(api))
@@ -72,7 +72,7 @@ impl Service {
 /// When the port is taken, the store can't be opened, or a worker fails.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let listener = config.listen.bind().await?;
-    let path = config.data.file("inventory")?;
-    let service = open(&path, World::real()).await.context("can't open the stock")?;
+    let service =
+        open(&config.data.store("inventory")?, World::real()).await.context("can't open the stock")?;
     platform::serve(service.grpc(), listener, |stop| service.work(stop), shutdown).await
 }

@@ -2,15 +2,45 @@
 
 #[cfg(test)]
 mod conformance;
+mod postgres;
 mod sqlite;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
+use platform::config::Location;
 use types::{ProductId, ReservationId, Timestamp};
 
 use crate::ledger::{Movement, Snapshot};
 use crate::reservation::{Command, Reply};
 use crate::stock::{BelowHeld, OnHand, Stock};
+pub use postgres::Postgres;
 pub use sqlite::Sqlite;
+
+/// Opens the stock where it is kept, begun with that of the first catalogue if it is not there: a file for this
+/// process alone, a database together with other instances. A database that can't be reached yet is waited for
+/// in the background.
+///
+/// # Errors
+/// A file that is in use, or a store that is newer than this program or can't be opened; in one line, without
+/// a password.
+pub async fn open(location: &Location) -> anyhow::Result<Arc<dyn Store>> {
+    Ok(match location {
+        Location::File(path) => Arc::new(Sqlite::open(path).await?),
+        Location::Postgres(server) => Arc::new(Postgres::open(server).await?),
+    })
+}
+
+/// Opens the stock of a shop that may be running, to look only: every change is refused.
+///
+/// # Errors
+/// A store that is not there or can't be opened.
+pub async fn open_read_only(location: &Location) -> anyhow::Result<Arc<dyn Store>> {
+    Ok(match location {
+        Location::File(path) => Arc::new(Sqlite::open_read_only(path).await?),
+        Location::Postgres(server) => Arc::new(Postgres::open_read_only(server).await?),
+    })
+}
 
 /// A store of stock, reservations and their movements. Each method is one transaction, durable when it returns;
 /// what it decides, it decides by the functions of [`crate::reservation`] and [`crate::stock`].

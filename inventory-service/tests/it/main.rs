@@ -3,6 +3,7 @@
 
 mod ledger;
 mod lifetime;
+mod outage;
 mod races;
 mod reservations;
 mod shop;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use inventory_service::Service;
+use platform::config::{self, Location};
 use platform::transport::Transport;
 use platform::{Context, World};
 use proto::Reason;
@@ -12,7 +13,8 @@ use proto::inventory::{
     ConfirmRequest, GetStockRequest, Line, ListMovementsRequest, ListMovementsResponse, ReleaseRequest,
     Reservation, ReservationStatus, ReserveRequest, SetStockRequest, Stock,
 };
-use testkit::{ManualClock, TempDir, eventually};
+use sql::postgres::Scratch;
+use testkit::{Engine, ManualClock, TempDir, eventually};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -22,9 +24,50 @@ use uuid::Uuid;
 /// Longer than anything here takes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Where the stock of a test is kept.
+pub(crate) enum Home {
+    Directory(TempDir),
+    Database(Box<Scratch>),
+    /// Another one's, or the way to it.
+    Elsewhere(Location),
+}
+
+impl Home {
+    pub(crate) fn directory() -> Self {
+        Self::Directory(TempDir::new().unwrap())
+    }
+
+    /// None where no PostgreSQL was started.
+    pub(crate) async fn database() -> Option<Self> {
+        Some(Self::Database(Box::new(Scratch::new(&Engine::Postgres.url()?).await.unwrap())))
+    }
+
+    /// A database at this URL.
+    pub(crate) fn at(url: &str) -> Self {
+        let server = config::Server { url: url.to_owned(), variable: "DATABASE_URL".to_owned() };
+        Self::Elsewhere(Location::Postgres(server))
+    }
+
+    fn location(&self) -> Location {
+        match self {
+            Self::Directory(directory) => Location::File(directory.path().join("inventory.db")),
+            Self::Database(scratch) => Location::Postgres(scratch.server().clone()),
+            Self::Elsewhere(location) => location.clone(),
+        }
+    }
+
+    /// Clears away.
+    pub(crate) async fn end(self) {
+        match self {
+            Self::Directory(_) | Self::Elsewhere(_) => {}
+            Self::Database(scratch) => (*scratch).drop().await.unwrap(),
+        }
+    }
+}
+
 /// A running service, with its workers.
 pub(crate) struct Shop {
-    directory: TempDir,
+    home: Home,
     world: World,
     pub(crate) clock: ManualClock,
     pub(crate) service: Arc<Service>,
@@ -35,15 +78,24 @@ pub(crate) struct Shop {
 
 impl Shop {
     pub(crate) async fn open() -> Self {
-        let (world, clock) = testkit::world();
-        Self::open_in(TempDir::new().unwrap(), world, clock).await
+        Self::on(Home::directory()).await
     }
 
-    async fn open_in(directory: TempDir, world: World, clock: ManualClock) -> Self {
-        let path = directory.path().join("inventory.db");
+    pub(crate) async fn on(home: Home) -> Self {
+        let (world, clock) = testkit::world();
+        Self::open_in(home, world, clock).await
+    }
+
+    /// Another instance at the same place, with the same clock.
+    pub(crate) async fn beside(&self) -> Self {
+        Self::open_in(Home::Elsewhere(self.home.location()), self.world.clone(), self.clock.clone()).await
+    }
+
+    async fn open_in(home: Home, world: World, clock: ManualClock) -> Self {
+        let location = home.location();
         // A file is given back a moment after its last user is gone.
         let service = eventually("the file is free", PATIENCE, async || {
-            inventory_service::open(&path, world.clone()).await.ok()
+            inventory_service::open(&location, world.clone()).await.ok()
         })
         .await;
         let service = Arc::new(service);
@@ -52,19 +104,26 @@ impl Shop {
         let (worker, token) = (service.clone(), shutdown.clone());
         running.spawn(async move { worker.work(token).await });
         let client = Client::new(Transport::in_process("inventory", &service.grpc()), &world);
-        Self { directory, world, clock, service, shutdown, running, client }
+        Self { home, world, clock, service, shutdown, running, client }
     }
 
     /// Stops the service and, after so long on its clock, opens it again on the same directory.
     pub(crate) async fn restart_after(self, absence: Duration) -> Self {
-        let Self { directory, world, clock, service, shutdown, mut running, client } = self;
+        let (world, clock) = (self.world.clone(), self.clock.clone());
+        let home = self.close().await;
+        clock.advance(absence);
+        Self::open_in(home, world, clock).await
+    }
+
+    /// Stops the service and gives its place back.
+    pub(crate) async fn close(self) -> Home {
+        let Self { home, service, shutdown, mut running, client, .. } = self;
         shutdown.cancel();
         while let Some(ended) = running.join_next().await {
             ended.unwrap().unwrap();
         }
         drop((client, service));
-        clock.advance(absence);
-        Self::open_in(directory, world, clock).await
+        home
     }
 
     /// Serves the same service over TCP as well.
@@ -86,11 +145,21 @@ impl Shop {
 pub(crate) struct Client {
     rpc: InventoryServiceClient<Transport>,
     world: World,
+    insists: bool,
 }
 
 impl Client {
     fn new(transport: Transport, world: &World) -> Self {
-        Self { rpc: InventoryServiceClient::new(transport), world: world.clone() }
+        Self { rpc: InventoryServiceClient::new(transport), world: world.clone(), insists: false }
+    }
+
+    /// One that is told "not now" asks again, with the same key, as sagas do.
+    pub(crate) fn insisting(&self) -> Self {
+        Self { insists: true, ..self.clone() }
+    }
+
+    fn asks_again(&self, answer: &Result<tonic::Response<Reservation>, Status>) -> bool {
+        self.insists && answer.as_ref().is_err_and(|status| status.code() == Code::Unavailable)
     }
 
     fn request<M>(&self, message: M) -> tonic::Request<M> {
@@ -100,17 +169,32 @@ impl Client {
     pub(crate) async fn reserve(&self, key: &str, lines: &[(i64, i64)]) -> Result<Reservation, Status> {
         let lines = lines.iter().map(|&(product_id, quantity)| Line { product_id, quantity }).collect();
         let message = ReserveRequest { reservation_id: key.into(), lines };
-        Ok(self.rpc.clone().reserve(self.request(message)).await?.into_inner())
+        loop {
+            let answer = self.rpc.clone().reserve(self.request(message.clone())).await;
+            if !self.asks_again(&answer) {
+                return Ok(answer?.into_inner());
+            }
+        }
     }
 
     pub(crate) async fn confirm(&self, key: &str) -> Result<Reservation, Status> {
         let message = ConfirmRequest { reservation_id: key.into() };
-        Ok(self.rpc.clone().confirm(self.request(message)).await?.into_inner())
+        loop {
+            let answer = self.rpc.clone().confirm(self.request(message.clone())).await;
+            if !self.asks_again(&answer) {
+                return Ok(answer?.into_inner());
+            }
+        }
     }
 
     pub(crate) async fn release(&self, key: &str) -> Result<Reservation, Status> {
         let message = ReleaseRequest { reservation_id: key.into() };
-        Ok(self.rpc.clone().release(self.request(message)).await?.into_inner())
+        loop {
+            let answer = self.rpc.clone().release(self.request(message.clone())).await;
+            if !self.asks_again(&answer) {
+                return Ok(answer?.into_inner());
+            }
+        }
     }
 
     pub(crate) async fn stock(&self, product_id: i64) -> Result<Stock, Status> {
