@@ -43,7 +43,7 @@ impl ProductService for Api {
         let request = request.into_inner();
         let (filter, start) = (filter(&request)?, start(&request)?);
         let size = convert::page_size(request.page_size)?;
-        let catalogue = self.shelf.catalogue();
+        let catalogue = self.shelf.catalogue()?;
         let page = catalogue.page(&filter, &start, size);
         Ok(Response::new(GetProductsResponse {
             products: page.products.into_iter().map(pb::Product::from).collect(),
@@ -56,7 +56,7 @@ impl ProductService for Api {
         request: Request<GetProductRequest>,
     ) -> Result<Response<pb::Product>, Status> {
         let id = convert::product_id("product_id", request.into_inner().product_id)?;
-        let catalogue = self.shelf.catalogue();
+        let catalogue = self.shelf.catalogue()?;
         let product = catalogue.product(id).ok_or(Error::Absent(id))?;
         Ok(Response::new(product.into()))
     }
@@ -66,7 +66,7 @@ impl ProductService for Api {
         request: Request<BatchGetProductsRequest>,
     ) -> Result<Response<BatchGetProductsResponse>, Status> {
         let ids = batch(&request.into_inner().product_ids)?;
-        let catalogue = self.shelf.catalogue();
+        let catalogue = self.shelf.catalogue()?;
         let products =
             ids.into_iter().filter_map(|id| catalogue.product(id)).map(pb::Product::from).collect();
         Ok(Response::new(BatchGetProductsResponse { products }))

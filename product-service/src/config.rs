@@ -25,7 +25,8 @@ mod tests {
             platform::config::try_parse("PRODUCT", ["product-service".into()].into_iter(), &|_| None)
                 .unwrap();
         assert_eq!(config.listen.grpc_port, 50051);
-        assert_eq!(config.data.file("product").unwrap(), std::path::Path::new("./data/product.db"));
+        let file = platform::config::Location::File("./data/product.db".into());
+        assert_eq!(config.data.store("product").unwrap(), file);
     }
 
     #[test]

@@ -20,6 +20,9 @@ pub enum Error {
         /// The version it has.
         current: i64,
     },
+    /// The store has not been reached since the start.
+    #[error("the catalogue has not been read yet")]
+    Unread,
     /// The store did not do as asked.
     #[error("the catalogue can't be changed")]
     Store(#[from] sql::Error),
@@ -36,6 +39,8 @@ impl From<Error> for Status {
             Error::Stale { current, .. } => Rejection::new(Code::Aborted, Reason::StaleVersion, text)
                 .with_metadata("current_version", current.to_string())
                 .into(),
+            // The health of the server says so in the log, once and not for each call.
+            Error::Unread => proto::status::not_now("the catalogue is not there yet, try again"),
             Error::Store(cause) => failed(&cause),
             Error::BrokenOff(cause) => {
                 tracing::error!(error = %cause, "change broke off");
@@ -50,9 +55,9 @@ fn failed(error: &sql::Error) -> Status {
     let cause = std::error::Error::source(error).map(ToString::to_string);
     tracing::error!(%error, cause, "store failed");
     match error {
-        sql::Error::Unavailable(_) => Status::unavailable("the catalogue can't be changed at this moment"),
+        sql::Error::Unavailable(_) => proto::status::not_now("the catalogue can't be changed at this moment"),
         sql::Error::Unknown(_) => {
-            Status::unknown("whether the change was made is not known: look before repeating it")
+            proto::status::not_now("whether the change was made is not known: look before repeating it")
         }
         sql::Error::Conflict(_) | sql::Error::Defect(_) => Status::internal("internal error"),
     }

@@ -1,19 +1,20 @@
 //! The service as one value: opened, served, worked.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use futures::FutureExt as _;
 use platform::World;
 use platform::clock::Clock;
+use platform::config::Location;
+use platform::tasks::Tasks;
 use proto::product::product_service_server::ProductServiceServer;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::Api;
 use crate::config::Config;
 use crate::shelf::Shelf;
-use crate::store::Sqlite;
+use crate::store;
 
 /// The open catalogue.
 pub struct Service {
@@ -22,13 +23,13 @@ pub struct Service {
     clock: Arc<dyn Clock>,
 }
 
-/// Opens the file and reads the catalogue. A new file holds what a new shop sells.
+/// Opens the place where the products are kept, see [`store::open`], and reads the catalogue.
 ///
 /// # Errors
-/// What hinders the file from being opened or read.
-pub async fn open(file: &Path, world: World) -> anyhow::Result<Service> {
-    let store = Sqlite::open(file).await.context("can't open the catalogue")?;
-    let shelf = Shelf::open(Arc::new(store)).await.context("can't read the catalogue")?;
+/// What hinders the store from being opened or read; not that a database can't be reached yet.
+pub async fn open(location: &Location, world: World) -> anyhow::Result<Service> {
+    let store = store::open(location).await.context("can't open the catalogue")?;
+    let shelf = Shelf::open(store).await.context("can't read the catalogue")?;
     let api = Api::new(shelf.clone(), world.clock.clone());
     let server = platform::grpc::server("product", world.ids)
         .add(ProductServiceServer::new(api))
@@ -43,21 +44,26 @@ impl Service {
         self.server.clone()
     }
 
-    /// Follows the store with the health of the server until the shutdown, then finishes the changes that
-    /// are under way, closes the file and gives its lock back. The server should have stopped by then: changes
-    /// that come later are answered with UNAVAILABLE.
+    /// Follows the store with the catalogue and with the health of the server until the shutdown, then finishes the
+    /// changes that are under way and closes the store. The server should have stopped by then: changes that come
+    /// later are answered with UNAVAILABLE.
     ///
     /// # Errors
-    /// None today; a worker that fails tells it here.
+    /// The first worker that fails or panics; the token is cancelled then.
     pub async fn work(&self, shutdown: CancellationToken) -> anyhow::Result<()> {
         let shelf = self.shelf.clone();
         let probe = move || {
             let shelf = shelf.clone();
             async move { shelf.is_healthy().await }.boxed()
         };
-        platform::health::follow(self.server.health(), self.clock.clone(), probe, shutdown).await?;
+        let mut tasks = Tasks::new(shutdown.clone());
+        let (shelf, clock, stop) = (self.shelf.clone(), self.clock.clone(), shutdown.clone());
+        tasks.spawn("catalogue", async move { shelf.follow(clock, stop).await });
+        let health = platform::health::follow(self.server.health(), self.clock.clone(), probe, shutdown);
+        tasks.spawn("health", health);
+        let ended = tasks.join().await;
         self.shelf.close().await;
-        Ok(())
+        ended
     }
 }
 
@@ -67,6 +73,6 @@ impl Service {
 /// What hinders it from starting or serving.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let listener = config.listen.bind().await?;
-    let service = open(&config.data.file("product")?, World::real()).await?;
+    let service = open(&config.data.store("product")?, World::real()).await?;
     platform::serve(service.grpc(), listener, |stop| service.work(stop), shutdown).await
 }

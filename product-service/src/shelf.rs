@@ -2,10 +2,14 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
-use arc_swap::ArcSwap;
-use tokio::sync::Semaphore;
+use arc_swap::ArcSwapOption;
+use platform::clock::Clock;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use types::{ProductId, Timestamp};
 
@@ -14,43 +18,67 @@ use crate::error::Error;
 use crate::product::{Details, Product};
 use crate::store::{Replaced, Store};
 
+/// How often a store that others may change is asked whether they did. A change is seen everywhere after so long
+/// and the time of reading, well within a second.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// How long a change waits for its turn: a store that is silent must not let all who wait find out one after the
+/// other.
+const TURN_WITHIN: Duration = Duration::from_secs(2);
+
 /// The catalogue that readers see. Clones share it.
 ///
 /// Changes are made one at a time, each in a task of its own: in the store first, then in the catalogue, and
 /// only then is the caller answered. One at a time, so that the catalogue sees the changes in the order in
 /// which the store made them, and the last one wins in both. In a task of its own, since a caller that goes
 /// away takes its future along, perhaps after the store has committed and before the catalogue knows.
+///
+/// What other instances change in a shared store is read by [`Shelf::follow`], all of it, for a catalogue changes
+/// rarely. A store that is away changes nothing for readers.
 #[derive(Clone)]
 pub struct Shelf {
     store: Arc<dyn Store>,
-    catalogue: Arc<ArcSwap<Catalogue>>,
+    /// Empty until it has been read for the first time.
+    catalogue: Arc<ArcSwapOption<Catalogue>>,
+    /// The revision of the store that was read last. What this instance changes goes past it, and is read once
+    /// more.
+    read: Arc<AtomicU64>,
     /// The one permit to change something.
     turn: Arc<Semaphore>,
-    /// False while a change is under way, and after one whose outcome is unknown. Written by who has the
-    /// turn.
+    /// False until the first reading, while a change is under way, and after one that left the catalogue behind
+    /// the store. Written by who has the turn.
     in_step: Arc<AtomicBool>,
     changes: TaskTracker,
 }
 
 impl Shelf {
-    /// Reads the whole catalogue.
+    /// Reads the whole catalogue. A shared store that can't be reached yet is no error: [`Shelf::follow`] and
+    /// [`Shelf::is_healthy`] try again.
     ///
     /// # Errors
     /// When the store can't be read.
     pub async fn open(store: Arc<dyn Store>) -> Result<Self, sql::Error> {
-        let catalogue: Catalogue = store.all().await?.into_iter().collect();
-        Ok(Self {
+        let shelf = Self {
             store,
-            catalogue: Arc::new(ArcSwap::from_pointee(catalogue)),
+            catalogue: Arc::default(),
+            read: Arc::default(),
             turn: Arc::new(Semaphore::new(1)),
-            in_step: Arc::new(AtomicBool::new(true)),
+            in_step: Arc::default(),
             changes: TaskTracker::new(),
-        })
+        };
+        match shelf.catch_up().await {
+            Err(sql::Error::Unavailable(_) | sql::Error::Unknown(_)) if shelf.store.is_shared() => {}
+            read => read?,
+        }
+        Ok(shelf)
     }
 
-    /// The catalogue with every change that was answered before.
-    pub fn catalogue(&self) -> Arc<Catalogue> {
-        self.catalogue.load_full()
+    /// The catalogue with every change that was answered before by this instance.
+    ///
+    /// # Errors
+    /// [`Error::Unread`] until the store has been reached for the first time.
+    pub fn catalogue(&self) -> Result<Arc<Catalogue>, Error> {
+        self.catalogue.load_full().ok_or(Error::Unread)
     }
 
     /// Adds a product.
@@ -60,7 +88,7 @@ impl Shelf {
     pub async fn add(&self, details: Details, now: Timestamp) -> Result<Product, Error> {
         self.change(|shelf| async move {
             let product = shelf.store.add(&details, now).await?;
-            shelf.show(shelf.catalogue().with(product.clone()));
+            shelf.show(shelf.catalogue()?.with(product.clone()));
             Ok(product)
         })
         .await
@@ -80,7 +108,7 @@ impl Shelf {
         self.change(move |shelf| async move {
             match shelf.store.replace(id, &details, expected, now).await? {
                 Replaced::Done(product) => {
-                    shelf.show(shelf.catalogue().with(product.clone()));
+                    shelf.show(shelf.catalogue()?.with(product.clone()));
                     Ok(product)
                 }
                 Replaced::Stale { current } => Err(Error::Stale { id, current }),
@@ -99,7 +127,7 @@ impl Shelf {
             if !shelf.store.remove(id).await? {
                 return Err(Error::Absent(id));
             }
-            shelf.show(shelf.catalogue().without(id));
+            shelf.show(shelf.catalogue()?.without(id));
             Ok(())
         })
         .await
@@ -113,12 +141,44 @@ impl Shelf {
         self.change(|_| async { Ok(()) }).await.is_ok()
     }
 
+    /// Reads what other instances change, until the shutdown; ends at once where there are none. A store that can't
+    /// be read is tried again for ever, and leaves the catalogue as it is.
+    pub async fn follow(&self, clock: Arc<dyn Clock>, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let mut away = false;
+        while self.store.is_shared() && !shutdown.is_cancelled() {
+            let looked = self.look().await;
+            match &looked {
+                Ok(()) if away => tracing::info!("the catalogue follows the store again"),
+                Err(error) if !away => {
+                    let cause = std::error::Error::source(error).map(ToString::to_string);
+                    tracing::warn!(%error, cause, "the catalogue can't be read and stays as it is");
+                }
+                Ok(()) | Err(_) => {}
+            }
+            away = looked.is_err();
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = clock.sleep(LOOK_EVERY) => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Waits for the changes that are under way, then closes the store. Later changes are answered with
     /// [`sql::Error::Unavailable`]; reads go on.
     pub async fn close(&self) {
         self.changes.close();
         self.changes.wait().await;
         self.store.close().await;
+    }
+
+    /// Reads everything anew if the store has another revision than the one that was read.
+    async fn look(&self) -> Result<(), Error> {
+        let in_step = self.in_step.load(Ordering::Acquire);
+        if in_step && self.store.revision().await?.0 == self.read.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        self.change(|shelf| async move { Ok(shelf.read().await?) }).await
     }
 
     /// Waits for the turn and makes a change that nothing but the end of the process breaks off. Whoever
@@ -128,7 +188,7 @@ impl Shelf {
         T: Send + 'static,
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
-        let turn = self.turn.clone().acquire_owned().await.expect("the semaphore is never closed");
+        let turn = self.turn().await?;
         let shelf = self.clone();
         let made = make(self.clone());
         let change = self.changes.spawn(async move {
@@ -136,8 +196,8 @@ impl Shelf {
             shelf.catch_up().await?;
             shelf.in_step.store(false, Ordering::Release);
             let outcome = made.await;
-            if let Err(Error::Store(sql::Error::Unknown(_))) = outcome {
-                // If this fails too, the next change or the next look at the health tries again.
+            if shelf.is_behind(&outcome) {
+                // If this fails too, the next change or the next look at the store tries again.
                 let _ = shelf.catch_up().await;
             } else {
                 shelf.in_step.store(true, Ordering::Release);
@@ -147,17 +207,48 @@ impl Shelf {
         change.await.map_err(Error::BrokenOff)?
     }
 
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, sql::Error> {
+        let turn = timeout(TURN_WITHIN, self.turn.clone().acquire_owned()).await;
+        let late =
+            |_| sql::Error::unavailable(format!("earlier changes were not done within {TURN_WITHIN:?}"));
+        Ok(turn.map_err(late)?.expect("the semaphore is never closed"))
+    }
+
+    /// Whether a change came out so that the catalogue may not be what the store has: nobody knows whether it was
+    /// made, or the store refused it for what another instance did.
+    fn is_behind<T>(&self, outcome: &Result<T, Error>) -> bool {
+        let version = |id| self.catalogue().ok()?.product(id).map(|product| product.version);
+        match outcome {
+            Err(Error::Absent(id)) => version(*id).is_some(),
+            Err(Error::Stale { id, current }) => version(*id) != Some(*current),
+            Err(Error::Store(sql::Error::Unknown(_))) => true,
+            Err(Error::Store(
+                sql::Error::Unavailable(_) | sql::Error::Conflict(_) | sql::Error::Defect(_),
+            ))
+            | Err(Error::Unread | Error::BrokenOff(_))
+            | Ok(_) => false,
+        }
+    }
+
     /// Reads everything anew if the catalogue may differ from the store. Only for who has the turn.
     async fn catch_up(&self) -> Result<(), sql::Error> {
         if !self.in_step.load(Ordering::Acquire) {
-            self.show(self.store.all().await?.into_iter().collect());
+            self.read().await?;
             self.in_step.store(true, Ordering::Release);
         }
         Ok(())
     }
 
+    /// Only for who has the turn.
+    async fn read(&self) -> Result<(), sql::Error> {
+        let listing = self.store.all().await?;
+        self.show(listing.products.into_iter().collect());
+        self.read.store(listing.revision.0, Ordering::Release);
+        Ok(())
+    }
+
     fn show(&self, catalogue: Catalogue) {
-        self.catalogue.store(Arc::new(catalogue));
+        self.catalogue.store(Some(Arc::new(catalogue)));
     }
 }
 

@@ -2,13 +2,31 @@
 
 #[cfg(test)]
 pub mod conformance;
+mod postgres;
 mod sqlite;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
+use platform::config::Location;
 use types::{ProductId, Timestamp};
 
 use crate::product::{Details, Product};
+pub use postgres::Postgres;
 pub use sqlite::Sqlite;
+
+/// Opens the place where products are kept; a new one holds what a new shop sells. A file is for this process
+/// alone, a database is shared with other instances and, if it can't be reached yet, waited for in the background.
+///
+/// # Errors
+/// A file that is in use, or a store that is newer than this program or can't be opened; in one line, without
+/// a password.
+pub async fn open(location: &Location) -> anyhow::Result<Arc<dyn Store>> {
+    Ok(match location {
+        Location::File(path) => Arc::new(Sqlite::open(path).await?),
+        Location::Postgres(server) => Arc::new(Postgres::open(server).await?),
+    })
+}
 
 /// Keeps products. Each method is one transaction, and what it answers is durable.
 ///
@@ -16,8 +34,14 @@ pub use sqlite::Sqlite;
 /// has another version is an answer.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// Every product, as of one moment, by id.
-    async fn all(&self) -> Result<Vec<Product>, sql::Error>;
+    /// Every product, as of one moment.
+    async fn all(&self) -> Result<Listing, sql::Error>;
+
+    /// Whether others may change the products as well. Where they may, [`Store::revision`] tells that they did.
+    fn is_shared(&self) -> bool;
+
+    /// Which state the products are in, without reading them: another one after each change.
+    async fn revision(&self) -> Result<Revision, sql::Error>;
 
     /// Adds a product, with an id that none had before.
     async fn add(&self, details: &Details, now: Timestamp) -> Result<Product, sql::Error>;
@@ -41,6 +65,19 @@ pub trait Store: Send + Sync {
     /// method answers [`sql::Error::Unavailable`].
     async fn close(&self);
 }
+
+/// Every product, as of one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    /// Every change up to it is in the products. A store that is not shared may tell an earlier one.
+    pub revision: Revision,
+    /// By id.
+    pub products: Vec<Product>,
+}
+
+/// A state of the products; grows with each change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Revision(pub u64);
 
 /// What became of a product that was to be replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]

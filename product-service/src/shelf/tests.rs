@@ -1,3 +1,5 @@
+mod shared;
+
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -9,7 +11,7 @@ use types::{Currency, Money};
 
 use super::*;
 use crate::product::DetailsParts;
-use crate::store::Sqlite;
+use crate::store::{Listing, Revision, Sqlite};
 
 const SOON: Duration = Duration::from_secs(10);
 const NOW: i64 = 1_800_000_000_000_000;
@@ -30,6 +32,8 @@ enum Mood {
 
 struct Moody {
     store: Sqlite,
+    /// Whether there are other instances: tests change the inner store in their place.
+    shared: bool,
     mood: Mutex<Mood>,
     made: Notify,
     go_on: Notify,
@@ -37,11 +41,11 @@ struct Moody {
 }
 
 impl Moody {
-    async fn new() -> Arc<Self> {
+    async fn new(shared: bool) -> Arc<Self> {
         let directory = TempDir::new().unwrap();
         let store = Sqlite::open(&directory.path().join("product.db")).await.unwrap();
         let (made, go_on) = (Notify::new(), Notify::new());
-        Arc::new(Self { store, mood: Mutex::new(Mood::Good), made, go_on, _directory: directory })
+        Arc::new(Self { store, shared, mood: Mutex::new(Mood::Good), made, go_on, _directory: directory })
     }
 
     fn becomes(&self, mood: Mood) {
@@ -72,11 +76,20 @@ impl Moody {
 
 #[async_trait]
 impl Store for Moody {
-    async fn all(&self) -> Result<Vec<Product>, sql::Error> {
+    async fn all(&self) -> Result<Listing, sql::Error> {
         if self.mood() == Mood::Lost {
             return Err(sql::Error::unavailable("lost"));
         }
         self.store.all().await
+    }
+    fn is_shared(&self) -> bool {
+        self.shared
+    }
+    async fn revision(&self) -> Result<Revision, sql::Error> {
+        if self.mood() == Mood::Lost {
+            return Err(sql::Error::unavailable("lost"));
+        }
+        self.store.revision().await
     }
     async fn add(&self, details: &Details, now: Timestamp) -> Result<Product, sql::Error> {
         self.after(self.store.add(details, now)).await
@@ -102,7 +115,7 @@ impl Store for Moody {
 }
 
 async fn shelf() -> (Shelf, Arc<Moody>) {
-    let store = Moody::new().await;
+    let store = Moody::new(false).await;
     (Shelf::open(store.clone()).await.unwrap(), store)
 }
 
@@ -126,17 +139,17 @@ fn id(id: i64) -> ProductId {
 }
 
 fn shows(shelf: &Shelf, number: i64) -> bool {
-    shelf.catalogue().product(id(number)).is_some()
+    shelf.catalogue().unwrap().product(id(number)).is_some()
 }
 
 #[tokio::test]
 async fn a_change_is_seen_once_it_is_answered() {
     let (shelf, _) = shelf().await;
-    let before = shelf.catalogue();
+    let before = shelf.catalogue().unwrap();
     let added = add(&shelf).await.unwrap();
-    assert_eq!(shelf.catalogue().product(added.id), Some(&added));
+    assert_eq!(shelf.catalogue().unwrap().product(added.id), Some(&added));
     let replaced = shelf.replace(id(1), tablet(), Some(1), Timestamp::from_micros(NOW)).await.unwrap();
-    assert_eq!(shelf.catalogue().product(id(1)), Some(&replaced));
+    assert_eq!(shelf.catalogue().unwrap().product(id(1)), Some(&replaced));
     shelf.remove(added.id).await.unwrap();
     assert!(!shows(&shelf, 6));
     assert_eq!(before.product(id(1)).unwrap().version, 1, "who reads goes on with what it has");
@@ -148,8 +161,10 @@ async fn changes_at_the_same_time_are_all_seen() {
     let changes = (0..20).map(|_| add(&shelf));
     let added = futures::future::join_all(changes).await;
     assert!(added.iter().all(Result::is_ok));
-    let kept: Catalogue = store.all().await.unwrap().into_iter().collect();
-    assert!((6..=25).all(|number| kept.product(id(number)) == shelf.catalogue().product(id(number))));
+    let kept: Catalogue = store.all().await.unwrap().products.into_iter().collect();
+    assert!(
+        (6..=25).all(|number| kept.product(id(number)) == shelf.catalogue().unwrap().product(id(number)))
+    );
     assert!(shows(&shelf, 25));
 }
 
@@ -179,7 +194,7 @@ async fn who_gives_up_waiting_for_its_turn_has_changed_nothing() {
     first.await.unwrap();
     store.becomes(Mood::Good);
     assert_eq!(add(&shelf).await.unwrap().id, id(7), "the next one's turn has come");
-    assert_eq!(store.all().await.unwrap().len(), 7);
+    assert_eq!(store.all().await.unwrap().products.len(), 7);
 }
 
 #[tokio::test]
@@ -228,4 +243,14 @@ async fn a_shelf_that_lost_touch_says_so_and_catches_up() {
     store.becomes(Mood::Good);
     assert!(shelf.is_healthy().await);
     assert!(shows(&shelf, 6) && shows(&shelf, 1));
+}
+
+#[tokio::test]
+async fn who_waits_for_a_turn_does_not_wait_for_ever() {
+    let (shelf, _) = shelf().await;
+    tokio::time::pause();
+    let _turn = shelf.turn.clone().acquire_owned().await.unwrap();
+    let waited = tokio::time::Instant::now();
+    assert!(matches!(add(&shelf).await, Err(Error::Store(sql::Error::Unavailable(_)))));
+    assert_eq!(waited.elapsed().as_secs(), TURN_WITHIN.as_secs());
 }

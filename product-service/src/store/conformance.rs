@@ -6,7 +6,7 @@ use std::sync::Arc;
 use types::{Currency, Money, ProductId, Timestamp};
 
 use super::{Replaced, Store};
-use crate::product::{Details, DetailsParts};
+use crate::product::{Details, DetailsParts, Product};
 
 /// Runs every case, each over a new store. What comes with a store is kept until its case has ended.
 pub async fn run<K>(mut open: impl AsyncFnMut() -> (Arc<dyn Store>, K)) {
@@ -17,17 +17,18 @@ pub async fn run<K>(mut open: impl AsyncFnMut() -> (Arc<dyn Store>, K)) {
     of_many_that_expect_one_version_one_wins(&*open().await.0).await;
     a_removed_product_is_gone_and_its_id_is_not_used_again(&*open().await.0).await;
     the_clock_may_be_set_back(&*open().await.0).await;
+    each_change_has_a_revision_of_its_own(&*open().await.0).await;
 }
 
-fn moment(seconds: i64) -> Timestamp {
+pub(crate) fn moment(seconds: i64) -> Timestamp {
     Timestamp::from_micros(1_800_000_000_000_007 + seconds * 1_000_000)
 }
 
-fn id(id: i64) -> ProductId {
+pub(crate) fn id(id: i64) -> ProductId {
     id.try_into().unwrap()
 }
 
-fn named(name: &str) -> Details {
+pub(crate) fn named(name: &str) -> Details {
     Details::try_from(DetailsParts {
         name: name.into(),
         description: "Täglich\nneu: \u{1f4bb} '); DROP TABLE products; --".into(),
@@ -38,8 +39,12 @@ fn named(name: &str) -> Details {
     .unwrap()
 }
 
+async fn listed(store: &dyn Store) -> Vec<Product> {
+    store.all().await.unwrap().products
+}
+
 async fn a_new_store_sells_five_products(store: &dyn Store) {
-    let products = store.all().await.unwrap();
+    let products = listed(store).await;
     let seen: Vec<_> = products
         .iter()
         .map(|p| (p.id.get(), &*p.details.parts().name, p.details.parts().price.to_string()))
@@ -63,18 +68,18 @@ async fn what_is_added_is_kept(store: &dyn Store) {
     assert_eq!((added.id, added.version), (id(6), 1));
     assert_eq!(added.details, named("Tablet"));
     assert_eq!((added.created_at, added.updated_at), (moment(0), moment(0)));
-    assert_eq!(store.all().await.unwrap().last(), Some(&added));
+    assert_eq!(listed(store).await.last(), Some(&added));
 }
 
 async fn a_replaced_product_has_the_next_version(store: &dyn Store) {
-    let before = store.all().await.unwrap().remove(0);
+    let before = listed(store).await.remove(0);
     let Replaced::Done(after) = store.replace(id(1), &named("Netbook"), None, moment(1)).await.unwrap()
     else {
         panic!("it is there");
     };
     assert_eq!((after.version, &after.details), (2, &named("Netbook")));
     assert_eq!((after.created_at, after.updated_at), (before.created_at, moment(1)));
-    assert_eq!(store.all().await.unwrap().first(), Some(&after));
+    assert_eq!(listed(store).await.first(), Some(&after));
     assert_eq!(store.replace(id(6), &named("None"), None, moment(1)).await.unwrap(), Replaced::Absent);
 }
 
@@ -95,7 +100,7 @@ async fn of_many_that_expect_one_version_one_wins(store: &dyn Store) {
     let lost =
         replaced.iter().filter(|outcome| matches!(outcome, Ok(Replaced::Stale { current: 2 }))).count();
     assert_eq!((won.len(), lost), (1, 15));
-    let kept = store.all().await.unwrap().remove(1);
+    let kept = listed(store).await.remove(1);
     assert!(matches!(won[..], [Ok(Replaced::Done(product))] if *product == kept));
 }
 
@@ -103,7 +108,7 @@ async fn a_removed_product_is_gone_and_its_id_is_not_used_again(store: &dyn Stor
     let added = store.add(&named("Tablet"), moment(0)).await.unwrap();
     assert!(store.remove(added.id).await.unwrap());
     assert!(!store.remove(added.id).await.unwrap());
-    assert_eq!(store.all().await.unwrap().len(), 5);
+    assert_eq!(listed(store).await.len(), 5);
     assert_eq!(store.replace(added.id, &named("None"), None, moment(1)).await.unwrap(), Replaced::Absent);
     assert_eq!(store.add(&named("Phone"), moment(2)).await.unwrap().id, id(7));
 }
@@ -117,6 +122,20 @@ async fn the_clock_may_be_set_back(store: &dyn Store) {
     assert_eq!(after.updated_at, moment(9));
 }
 
-async fn all<T>(futures: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
+async fn each_change_has_a_revision_of_its_own(store: &dyn Store) {
+    let revision = async || store.revision().await.unwrap();
+    let mut seen = vec![revision().await];
+    assert_eq!(store.all().await.unwrap().revision, seen[0]);
+    let added = store.add(&named("Tablet"), moment(0)).await.unwrap();
+    seen.push(revision().await);
+    store.replace(added.id, &named("Slate"), Some(1), moment(1)).await.unwrap();
+    seen.push(revision().await);
+    store.remove(added.id).await.unwrap();
+    seen.push(revision().await);
+    assert!(seen.is_sorted_by(|one, next| one < next), "{seen:?}");
+    assert_eq!(store.all().await.unwrap().revision, seen[3]);
+}
+
+pub(crate) async fn all<T>(futures: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
     futures::future::join_all(futures).await
 }

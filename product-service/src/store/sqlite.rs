@@ -7,7 +7,7 @@ use sql::sqlite::{Database, OpenError, Sharing};
 use sqlx::SqliteConnection;
 use types::{Currency, Money, ProductId, Timestamp};
 
-use super::{Replaced, Store};
+use super::{Listing, Replaced, Revision, Store};
 use crate::product::{Details, DetailsParts, Product};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations/sqlite");
@@ -29,7 +29,8 @@ impl Sqlite {
 
 #[async_trait]
 impl Store for Sqlite {
-    async fn all(&self) -> Result<Vec<Product>, sql::Error> {
+    async fn all(&self) -> Result<Listing, sql::Error> {
+        let revision = self.revision().await?;
         let mut connection = self.database.read().await?;
         let rows: Vec<Row> = sqlx::query_as(
             "SELECT id, name, description, category, price_minor, currency, image_url,
@@ -38,7 +39,15 @@ impl Store for Sqlite {
         )
         .fetch_all(&mut *connection)
         .await?;
-        rows.into_iter().map(Product::try_from).collect()
+        Ok(Listing { revision, products: rows.into_iter().map(Product::try_from).collect::<Result<_, _>>()? })
+    }
+
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    async fn revision(&self) -> Result<Revision, sql::Error> {
+        Ok(Revision(self.database.revision()))
     }
 
     async fn add(&self, details: &Details, now: Timestamp) -> Result<Product, sql::Error> {

@@ -7,7 +7,7 @@ use proto::product::{DeleteProductRequest, GetProductRequest, GetProductsRequest
 use proto::status::{Reason, metadata};
 use tonic::Code;
 
-use crate::shop::{Client, Shop, refusal, tablet, tablet_for};
+use crate::shop::{Client, Home, Shop, refusal, tablet, tablet_for};
 
 async fn product(client: &mut Client, product_id: i64) -> Product {
     client.get_product(GetProductRequest { product_id }).await.unwrap().into_inner()
@@ -79,7 +79,7 @@ async fn of_many_updates_of_one_version_one_wins(shop: Shop) {
         assert_eq!(refusal(lost).1, Some(Reason::StaleVersion));
     }
     assert_eq!(&product(&mut shop.client(), 1).await, won.get_ref());
-    shop.close().await;
+    shop.close().await.end().await;
 }
 
 #[tokio::test]
@@ -93,8 +93,12 @@ async fn of_many_updates_of_one_version_one_wins_over_tcp() {
 }
 
 #[tokio::test]
-async fn whoever_got_the_answer_sees_the_change() {
-    let shop = Shop::new().await;
+async fn of_many_updates_of_one_version_one_wins_on_a_database() {
+    let Some(home) = Home::database().await else { return };
+    of_many_updates_of_one_version_one_wins(Shop::on(home).await).await;
+}
+
+async fn whoever_got_the_answer_sees_the_change(shop: Shop) {
     let writers = (0..8).map(|_| {
         let mut client = shop.client();
         async move {
@@ -108,6 +112,18 @@ async fn whoever_got_the_answer_sees_the_change() {
     });
     join_all(writers).await;
     assert_eq!(product(&mut shop.client(), 1).await.version, 81);
+    shop.close().await.end().await;
+}
+
+#[tokio::test]
+async fn whoever_got_the_answer_sees_the_change_in_a_file() {
+    whoever_got_the_answer_sees_the_change(Shop::new().await).await;
+}
+
+#[tokio::test]
+async fn whoever_got_the_answer_sees_the_change_in_a_database() {
+    let Some(home) = Home::database().await else { return };
+    whoever_got_the_answer_sees_the_change(Shop::on(home).await).await;
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@
 )]
 
 mod changing;
+mod instances;
 mod reading;
 mod refusals;
 mod restart;

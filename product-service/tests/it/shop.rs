@@ -1,13 +1,16 @@
 //! A catalogue to be tested, and short ways to speak with it.
 
+use platform::config::{self, Location};
 use platform::grpc::Server;
+use platform::health::Health;
 use platform::tasks::Tasks;
 use platform::transport::Transport;
 use proto::common::Money;
 use proto::product::product_service_client::ProductServiceClient;
 use proto::product::{CreateProductRequest, GetProductsRequest, Product, UpdateProductRequest};
 use proto::status::{Reason, reason, violations};
-use testkit::{ManualClock, TempDir};
+use sql::postgres::Scratch;
+use testkit::{Engine, ManualClock, TempDir};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Response, Status};
@@ -17,10 +20,52 @@ pub(crate) type Client = ProductServiceClient<Transport>;
 /// What makes one case of a table differ from the usual request.
 pub(crate) type Change<R> = fn(&mut R);
 
+/// Where the products of a test are kept.
+pub(crate) enum Home {
+    Directory(TempDir),
+    Database(Box<Scratch>),
+    /// Another one's, or the way to it.
+    Elsewhere(Location),
+}
+
+impl Home {
+    pub(crate) fn directory() -> Self {
+        Self::Directory(TempDir::new().unwrap())
+    }
+
+    /// None where no PostgreSQL was started.
+    pub(crate) async fn database() -> Option<Self> {
+        Some(Self::Database(Box::new(Scratch::new(&Engine::Postgres.url()?).await.unwrap())))
+    }
+
+    pub(crate) fn location(&self) -> Location {
+        match self {
+            Self::Directory(directory) => Location::File(directory.path().join("product.db")),
+            Self::Database(scratch) => Location::Postgres(scratch.server().clone()),
+            Self::Elsewhere(location) => location.clone(),
+        }
+    }
+
+    /// A database at this URL.
+    pub(crate) fn at(url: &str) -> Self {
+        let server = config::Server { url: url.to_owned(), variable: "DATABASE_URL".to_owned() };
+        Self::Elsewhere(Location::Postgres(server))
+    }
+
+    /// Clears away.
+    pub(crate) async fn end(self) {
+        match self {
+            Self::Directory(_) | Self::Elsewhere(_) => {}
+            Self::Database(scratch) => (*scratch).drop().await.unwrap(),
+        }
+    }
+}
+
 /// An open catalogue that works until it is closed.
 pub(crate) struct Shop {
-    pub(crate) directory: TempDir,
+    pub(crate) home: Home,
     pub(crate) clock: ManualClock,
+    pub(crate) health: Health,
     transport: Transport,
     shutdown: CancellationToken,
     tasks: Tasks,
@@ -29,12 +74,17 @@ pub(crate) struct Shop {
 impl Shop {
     /// A new one, called in process.
     pub(crate) async fn new() -> Self {
-        Self::on(TempDir::new().unwrap()).await
+        Self::on(Home::directory()).await
     }
 
-    /// The one in this directory, called in process.
-    pub(crate) async fn on(directory: TempDir) -> Self {
-        Self::open(directory, async |server, _, _| Transport::in_process("product", server)).await
+    /// The one at this place, called in process.
+    pub(crate) async fn on(home: Home) -> Self {
+        Self::open(home, async |server, _, _| Transport::in_process("product", server)).await
+    }
+
+    /// Another instance at the same place.
+    pub(crate) async fn beside(&self) -> Self {
+        Self::on(Home::Elsewhere(self.home.location())).await
     }
 
     /// A new one, called over TCP.
@@ -45,29 +95,28 @@ impl Shop {
             tasks.spawn("server", server.clone().serve(listener, shutdown));
             Transport::connect("product", &address).unwrap()
         };
-        Self::open(TempDir::new().unwrap(), connect).await
+        Self::open(Home::directory(), connect).await
     }
 
     async fn open(
-        directory: TempDir,
+        home: Home,
         connect: impl AsyncFnOnce(&Server, &mut Tasks, CancellationToken) -> Transport,
     ) -> Self {
         let (world, clock) = testkit::world();
-        let file = directory.path().join("product.db");
-        let service = product_service::open(&file, world).await.unwrap();
+        let service = product_service::open(&home.location(), world).await.unwrap();
         let shutdown = CancellationToken::new();
         let mut tasks = Tasks::new(shutdown.clone());
         let transport = connect(&service.grpc(), &mut tasks, shutdown.clone()).await;
-        let stop = shutdown.clone();
+        let (stop, health) = (shutdown.clone(), service.grpc().health());
         tasks.spawn("work", async move { service.work(stop).await });
-        Self { directory, clock, transport, shutdown, tasks }
+        Self { home, clock, health, transport, shutdown, tasks }
     }
 
-    /// Stops everything and gives the directory back.
-    pub(crate) async fn close(self) -> TempDir {
+    /// Stops everything and gives its place back.
+    pub(crate) async fn close(self) -> Home {
         self.shutdown.cancel();
         self.tasks.join().await.unwrap();
-        self.directory
+        self.home
     }
 
     pub(crate) fn client(&self) -> Client {
