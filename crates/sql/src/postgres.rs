@@ -14,7 +14,7 @@ use std::time::Duration;
 use platform::config::Server;
 use sqlx::PgPool;
 use sqlx::migrate::Migrator;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -28,6 +28,9 @@ pub use scratch::Scratch;
 /// How long a call may take as a whole before its caller is told that nobody knows. Longer than any statement
 /// may run ([`open::STATEMENT_WITHIN`]): only a server that is silent is cut off here.
 const CALL_WITHIN: Duration = Duration::from_millis(1900);
+
+/// How long a caller waits for a connection.
+const CONNECTION_WITHIN: Duration = Duration::from_millis(1500);
 
 /// How long a call waits for its turn while the server is busy with others.
 const QUEUE_WITHIN: Duration = Duration::from_secs(5);
@@ -50,10 +53,12 @@ struct Inner {
     prepared: watch::Sender<bool>,
     /// As many as there are connections: who has one finds a connection, unless the server is not there.
     places: Semaphore,
+    /// Permits to make a connection in a task of its own.
+    making: Arc<Semaphore>,
     /// Until when nobody waits for the server.
     shut_until: Mutex<Option<Instant>>,
     closing: CancellationToken,
-    /// Owns the task that waits for the server, and the connections on their way back.
+    /// Owns the task that waits for the server, and the connections on their way here and back.
     tasks: TaskTracker,
 }
 
@@ -109,8 +114,11 @@ impl Database {
     fn new(pool: PgPool, schema: &'static str) -> Self {
         let (prepared, _) = watch::channel(false);
         let (closing, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let (places, shut_until) = (Semaphore::new(open::CONNECTIONS as usize), Mutex::new(None));
-        Self { inner: Arc::new(Inner { pool, schema, prepared, places, shut_until, closing, tasks }) }
+        let connections = open::CONNECTIONS as usize;
+        let (places, making) = (Semaphore::new(connections), Arc::new(Semaphore::new(connections)));
+        let shut_until = Mutex::new(None);
+        let inner = Inner { pool, schema, prepared, places, making, shut_until, closing, tasks };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Carries out one call of a store, which answers in the end: a server that went silent in the middle of it
@@ -145,11 +153,35 @@ impl Database {
         if self.lock().is_some_and(|until| Instant::now() < until) {
             return Err(Error::unavailable("the database was not there a moment ago"));
         }
-        let acquired = self.inner.pool.acquire().await;
-        if let Err(sqlx::Error::PoolTimedOut) = acquired {
-            self.shut();
+        match timeout(CONNECTION_WITHIN, self.acquire()).await {
+            Ok(acquired) => Ok(acquired?),
+            Err(late) => {
+                self.shut();
+                Err(Error::unavailable(late))
+            }
         }
-        Ok(Connection::new(acquired?, self.inner.tasks.clone()))
+    }
+
+    /// A connection that has to be made is made to its end, even if its caller gives up before. Else a server that
+    /// takes a little longer than callers wait, since they all want one at once, would make many and we keep none.
+    async fn acquire(&self) -> Result<Connection, sqlx::Error> {
+        let Inner { pool, making, closing, tasks, .. } = &*self.inner;
+        let returns = tasks.clone();
+        let must_make = pool.num_idle() == 0 && pool.size() < open::CONNECTIONS;
+        let Some(permit) = must_make.then(|| making.clone().try_acquire_owned().ok()).flatten() else {
+            return Ok(Connection::new(pool.acquire().await?, returns));
+        };
+        let (pool, closing) = (pool.clone(), closing.clone());
+        let (hand_over, handed) = oneshot::channel();
+        tasks.spawn(async move {
+            let _permit = permit;
+            tokio::select! {
+                () = closing.cancelled() => {}
+                // Where nobody takes it any more it goes back to the pool, for the next one.
+                made = pool.acquire() => drop(hand_over.send(made.map(|loan| Connection::new(loan, returns)))),
+            }
+        });
+        handed.await.unwrap_or(Err(sqlx::Error::PoolClosed))
     }
 
     fn shut(&self) {

@@ -25,7 +25,7 @@ pub enum Weather {
 pub struct Proxy {
     url: String,
     target: String,
-    weather: watch::Sender<Weather>,
+    sky: watch::Sender<Sky>,
     /// Holds the port until somebody is to listen on it.
     socket: Mutex<Option<TcpSocket>>,
     tasks: Arc<Mutex<JoinSet<()>>>,
@@ -49,7 +49,7 @@ impl Proxy {
         Self {
             url: format!("{scheme}://{user}{at}{address}{path}"),
             target: target.to_owned(),
-            weather: watch::Sender::new(Weather::Fair),
+            sky: watch::Sender::new(Sky { weather: Weather::Fair, age: 0 }),
             socket: Mutex::new(Some(socket)),
             tasks: Arc::default(),
         }
@@ -72,9 +72,9 @@ impl Proxy {
     pub fn listen(&self) {
         let Some(socket) = self.socket.lock().expect("no test panics inside").take() else { return };
         let listener = socket.listen(1024).expect("a bound port");
-        let (target, weather) = (self.target.clone(), self.weather.subscribe());
+        let (target, sky) = (self.target.clone(), self.sky.subscribe());
         let tasks = Arc::clone(&self.tasks);
-        let accept = accept(listener, target, weather, Arc::downgrade(&tasks));
+        let accept = accept(listener, target, sky, Arc::downgrade(&tasks));
         self.tasks.lock().expect("no test panics inside").spawn(accept);
     }
 
@@ -85,28 +85,48 @@ impl Proxy {
 
     /// Changes the weather, for the connections that there are as well.
     pub fn becomes(&self, weather: Weather) {
-        self.weather.send_replace(weather);
+        self.sky.send_modify(|sky| sky.weather = weather);
+    }
+
+    /// The connections that there are stay silent for ever, as after the death of a machine or of the network's
+    /// memory; those that are made from now on have fair weather.
+    pub fn forgets(&self) {
+        self.sky.send_modify(|sky| *sky = Sky { weather: Weather::Fair, age: sky.age + 1 });
+    }
+}
+
+/// The weather for all connections of this age or younger; older ones are silent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Sky {
+    weather: Weather,
+    age: u64,
+}
+
+impl Sky {
+    fn over(self, age: u64) -> Weather {
+        if age == self.age { self.weather } else { Weather::Silent }
     }
 }
 
 type Tasks = std::sync::Weak<Mutex<JoinSet<()>>>;
 
-async fn accept(listener: TcpListener, target: String, weather: watch::Receiver<Weather>, tasks: Tasks) {
+async fn accept(listener: TcpListener, target: String, sky: watch::Receiver<Sky>, tasks: Tasks) {
     while let Ok((program, _)) = listener.accept().await {
         let Some(tasks) = tasks.upgrade() else { return };
-        let connection = pass(program, target.clone(), weather.clone());
+        let connection = pass(program, target.clone(), sky.clone());
         tasks.lock().expect("no test panics inside").spawn(connection);
     }
 }
 
-async fn pass(program: TcpStream, target: String, weather: watch::Receiver<Weather>) {
+async fn pass(program: TcpStream, target: String, sky: watch::Receiver<Sky>) {
+    let age = sky.borrow().age;
     let Ok(engine) = TcpStream::connect(&target).await else { return };
     let _ = (program.set_nodelay(true), engine.set_nodelay(true));
     let (from_program, to_program) = program.into_split();
     let (from_engine, to_engine) = engine.into_split();
     tokio::select! {
-        () = carry(from_program, to_engine, weather.clone(), Way::There) => {}
-        () = carry(from_engine, to_program, weather, Way::Back) => {}
+        () = carry(from_program, to_engine, Over { sky: sky.clone(), age }, Way::There) => {}
+        () = carry(from_engine, to_program, Over { sky, age }, Way::Back) => {}
     }
 }
 
@@ -116,16 +136,26 @@ enum Way {
     Back,
 }
 
+/// The sky over a connection.
+struct Over {
+    sky: watch::Receiver<Sky>,
+    age: u64,
+}
+
+impl Over {
+    /// The weather once something may pass; none once the proxy is gone.
+    async fn weather(&mut self) -> Option<Weather> {
+        let age = self.age;
+        let sky = self.sky.wait_for(|sky| sky.over(age) != Weather::Silent).await;
+        sky.ok().map(|sky| sky.over(age))
+    }
+}
+
 /// Until one end closes the connection, or the weather does.
-async fn carry(
-    mut from: OwnedReadHalf,
-    mut to: OwnedWriteHalf,
-    mut weather: watch::Receiver<Weather>,
-    way: Way,
-) {
+async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut over: Over, way: Way) {
     let mut bytes = vec![0; 64 * 1024];
     while let Ok(count @ 1..) = from.read(&mut bytes).await {
-        let Ok(now) = weather.wait_for(|now| *now != Weather::Silent).await.map(|now| *now) else { return };
+        let Some(now) = over.weather().await else { return };
         if way == Way::Back && now == Weather::LosesAnswers {
             return;
         }

@@ -27,7 +27,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// Where the stock of a test is kept.
 pub(crate) enum Home {
     Directory(TempDir),
-    Database(Scratch),
+    Database(Box<Scratch>),
     /// Another one's, or the way to it.
     Elsewhere(Location),
 }
@@ -39,7 +39,7 @@ impl Home {
 
     /// None where no PostgreSQL was started.
     pub(crate) async fn database() -> Option<Self> {
-        Some(Self::Database(Scratch::new(&Engine::Postgres.url()?).await.unwrap()))
+        Some(Self::Database(Box::new(Scratch::new(&Engine::Postgres.url()?).await.unwrap())))
     }
 
     /// A database at this URL.
@@ -60,7 +60,7 @@ impl Home {
     pub(crate) async fn end(self) {
         match self {
             Self::Directory(_) | Self::Elsewhere(_) => {}
-            Self::Database(scratch) => scratch.drop().await.unwrap(),
+            Self::Database(scratch) => (*scratch).drop().await.unwrap(),
         }
     }
 }

@@ -83,15 +83,8 @@ impl Store for Postgres {
         limit: usize,
     ) -> Result<Vec<Order>, Error> {
         // No order is made later than the last moment that a timestamp has.
-<<<<<<< HEAD
-        let (created_at, id) = after.map_or_else(
-            || (Timestamp::from_micros(i64::MAX), Uuid::max()),
-            |after| (after.created_at, after.id.0),
-        );
-=======
         let end = || (Timestamp::from_micros(i64::MAX), Uuid::max());
         let (created_at, id) = after.map_or_else(end, |after| (after.created_at, after.id.0));
->>>>>>> h2
         let read = async {
             let mut connection = self.database.connection().await?;
             let orders = sqlx::query_as(

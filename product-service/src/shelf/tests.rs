@@ -245,11 +245,12 @@ async fn a_shelf_that_lost_touch_says_so_and_catches_up() {
     assert!(shows(&shelf, 6) && shows(&shelf, 1));
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn who_waits_for_a_turn_does_not_wait_for_ever() {
     let (shelf, _) = shelf().await;
+    tokio::time::pause();
     let _turn = shelf.turn.clone().acquire_owned().await.unwrap();
     let waited = tokio::time::Instant::now();
     assert!(matches!(add(&shelf).await, Err(Error::Store(sql::Error::Unavailable(_)))));
-    assert_eq!(waited.elapsed(), TURN_WITHIN);
+    assert_eq!(waited.elapsed().as_secs(), TURN_WITHIN.as_secs());
 }

@@ -23,7 +23,7 @@ pub(crate) type Change<R> = fn(&mut R);
 /// Where the products of a test are kept.
 pub(crate) enum Home {
     Directory(TempDir),
-    Database(Scratch),
+    Database(Box<Scratch>),
     /// Another one's, or the way to it.
     Elsewhere(Location),
 }
@@ -35,7 +35,7 @@ impl Home {
 
     /// None where no PostgreSQL was started.
     pub(crate) async fn database() -> Option<Self> {
-        Some(Self::Database(Scratch::new(&Engine::Postgres.url()?).await.unwrap()))
+        Some(Self::Database(Box::new(Scratch::new(&Engine::Postgres.url()?).await.unwrap())))
     }
 
     pub(crate) fn location(&self) -> Location {
@@ -56,7 +56,7 @@ impl Home {
     pub(crate) async fn end(self) {
         match self {
             Self::Directory(_) | Self::Elsewhere(_) => {}
-            Self::Database(scratch) => scratch.drop().await.unwrap(),
+            Self::Database(scratch) => (*scratch).drop().await.unwrap(),
         }
     }
 }

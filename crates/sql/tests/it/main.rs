@@ -1,8 +1,9 @@
-//! SQLite files, as the services use them.
+//! SQLite files and PostgreSQL databases, as the services use them.
 #![cfg(test)]
 
 mod errors;
 mod files;
+mod postgres;
 mod writer;
 
 use std::time::Duration;

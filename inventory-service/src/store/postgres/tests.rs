@@ -1,3 +1,5 @@
+mod patient;
+
 use std::sync::Arc;
 
 use futures::future::join_all;
@@ -8,26 +10,27 @@ use testkit::Engine;
 use super::*;
 use crate::reservation::HOLD;
 use crate::store::conformance::{self, AnyStore, id, lines, model, now, product};
+use patient::Patient;
 
 struct Fixture {
     scratch: Scratch,
-    store: Arc<Postgres>,
+    store: Postgres,
 }
 
 impl Fixture {
     async fn new() -> Option<Self> {
         let scratch = Scratch::new(&Engine::Postgres.url()?).await.unwrap();
-        let store = Arc::new(Postgres::open(scratch.server()).await.unwrap());
+        let store = Postgres::open(scratch.server()).await.unwrap();
         Some(Self { scratch, store })
     }
 
     fn any(&self) -> AnyStore {
-        self.store.clone()
+        Arc::new(Patient::new(self.store.clone()))
     }
 
     /// Another instance of the service on the same database.
     async fn other(&self) -> AnyStore {
-        Arc::new(Postgres::open(self.scratch.server()).await.unwrap())
+        Arc::new(Patient::new(Postgres::open(self.scratch.server()).await.unwrap()))
     }
 
     async fn end(self) {
@@ -195,32 +198,5 @@ async fn no_movement_but_a_reserve_happens_to_a_reservation_twice() {
         )
         .await;
     assert!(error.is_unique_violation(), "{error:?}");
-    fixture.end().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn bench() {
-    let Some(fixture) = Fixture::new().await else { return };
-    use std::time::Instant;
-    let t = Instant::now();
-    let c = join_all((0..16).map(|_| fixture.store.database.connection())).await;
-    println!("16 connects {:?} ok {}", t.elapsed(), c.iter().filter(|c| c.is_ok()).count());
-    drop(c);
-    for n in 1..=10 {
-        let t = Instant::now();
-        fixture.reserve(n, &[(1, 1), (4, 1)]).await;
-        println!("reserve {:?}", t.elapsed());
-    }
-    let t = Instant::now();
-    let all = join_all((100..164).map(|n| {
-        let s = fixture.any();
-        async move {
-            let t = Instant::now();
-            let r = s.apply(id(n), Command::Reserve(lines(&[(2, 1), (4, 1)])), now()).await;
-            (t.elapsed(), r.is_ok())
-        }
-    }))
-    .await;
-    println!("{:?} {:?}", t.elapsed(), all);
     fixture.end().await;
 }

@@ -1,7 +1,8 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use sql::postgres::Scratch;
-use testkit::Engine;
+use testkit::{Engine, eventually};
 
 use super::*;
 use crate::store::conformance::{self, all, id, moment, named};
@@ -15,8 +16,12 @@ async fn conforms() {
     if let Some(url) = Engine::Postgres.url() {
         conformance::run(async || {
             let scratch = Scratch::new(&url).await.unwrap();
-            let store: Arc<dyn Store> = Arc::new(Postgres::open(scratch.server()).await.unwrap());
-            (store, scratch)
+            let store = Postgres::open(scratch.server()).await.unwrap();
+            // As many connections as the pool has places: no case has to wait for one to be made.
+            let connection = async || store.database.connection().await.ok();
+            let made = (0..16).map(|_| eventually("a connection", Duration::from_secs(20), connection));
+            drop(all(made).await);
+            (Arc::new(store) as Arc<dyn Store>, scratch)
         })
         .await;
     }
