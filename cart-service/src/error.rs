@@ -40,7 +40,7 @@ impl From<Error> for Status {
             },
             Error::Store(store::Error::Unavailable(_)) => Self::unavailable("carts are not available"),
             Error::Store(store::Error::Unknown(_)) => {
-                Self::unknown("whether the cart was changed is not known: look before repeating it")
+                Self::unavailable("whether the cart was changed is not known: look before repeating it")
             }
             Error::Catalogue(catalogue::Error::Nonsense(_))
             | Error::Store(store::Error::Defect(_))

@@ -14,6 +14,7 @@ use bson::{DateTime, doc};
 use futures::TryStreamExt as _;
 use mongodb::{Client, Collection};
 use serde::{Deserialize, Serialize};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -30,6 +31,9 @@ const SCHEMA: i32 = 1;
 /// How long one operation may take with all its retries: a call of a cart has two or three of them to make.
 const WITHIN: Duration = Duration::from_millis(1800);
 
+/// How long a call waits for its turn while the server is busy with others.
+const TURN_WITHIN: Duration = Duration::from_secs(5);
+
 /// How long a snapshot may take, which reads everything.
 const SNAPSHOT_WITHIN: Duration = Duration::from_secs(60);
 
@@ -42,6 +46,8 @@ const SNAPSHOT_WITHIN: Duration = Duration::from_secs(60);
 pub struct Mongo {
     /// Set once the server was reached for the first time; from then on the driver reaches it.
     reached: Arc<OnceLock<Reached>>,
+    /// As many as the driver has connections.
+    places: Arc<Semaphore>,
     stop: CancellationToken,
     /// Owns the attempts to reach the server.
     tasks: TaskTracker,
@@ -69,25 +75,37 @@ impl Mongo {
         let reached = self.reached.get().map(|reached| &reached.carts);
         reached.ok_or_else(|| Error::unavailable("the server was not reached yet"))
     }
-}
 
-/// What comes of a read, which may be repeated unless it was our own fault.
-async fn read<T>(operation: impl IntoFuture<Output = mongodb::error::Result<T>>) -> Result<T, Error> {
-    match timeout(WITHIN, operation.into_future()).await {
-        Ok(done) => done.map_err(errors::of_read),
-        Err(late) => Err(Error::unavailable(late)),
+    /// Waits for a turn: more calls than the server can serve make each other slow before they make each other fail.
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, Error> {
+        let turn = timeout(TURN_WITHIN, self.places.acquire()).await.map_err(Error::unavailable)?;
+        turn.map_err(Error::unavailable)
     }
-}
 
-/// What comes of a write. One that was not answered in time may have been made.
-async fn write<T>(
-    operation: impl IntoFuture<Output = mongodb::error::Result<T>>,
-) -> Result<Written<T>, Error> {
-    match timeout(WITHIN, operation.into_future()).await {
-        Ok(Ok(done)) => Ok(Written::Yes(done)),
-        Ok(Err(error)) if errors::is_duplicate_key(&error) => Ok(Written::Duplicate),
-        Ok(Err(error)) => Err(errors::of_write(error)),
-        Err(late) => Err(Error::unknown(late)),
+    /// What comes of a read, which may be repeated unless it was our own fault.
+    async fn read<T>(
+        &self,
+        operation: impl IntoFuture<Output = mongodb::error::Result<T>>,
+    ) -> Result<T, Error> {
+        let _turn = self.turn().await?;
+        match timeout(WITHIN, operation.into_future()).await {
+            Ok(done) => done.map_err(errors::of_read),
+            Err(late) => Err(Error::unavailable(late)),
+        }
+    }
+
+    /// What comes of a write. One that was not answered in time may have been made.
+    async fn write<T>(
+        &self,
+        operation: impl IntoFuture<Output = mongodb::error::Result<T>>,
+    ) -> Result<Written<T>, Error> {
+        let _turn = self.turn().await?;
+        match timeout(WITHIN, operation.into_future()).await {
+            Ok(Ok(done)) => Ok(Written::Yes(done)),
+            Ok(Err(error)) if errors::is_duplicate_key(&error) => Ok(Written::Duplicate),
+            Ok(Err(error)) => Err(errors::of_write(error)),
+            Err(late) => Err(Error::unknown(late)),
+        }
     }
 }
 
@@ -99,7 +117,7 @@ enum Written<T> {
 #[async_trait]
 impl Store for Mongo {
     async fn load(&self, user: UserId) -> Result<Option<Cart>, Error> {
-        let found = read(self.carts()?.find_one(doc! { "user_id": user.get() })).await?;
+        let found = self.read(self.carts()?.find_one(doc! { "user_id": user.get() })).await?;
         found.map(Cart::try_from).transpose().map_err(Error::defect)
     }
 
@@ -108,12 +126,12 @@ impl Store for Mongo {
         let replaced = match expected {
             Some(version) => {
                 let filter = doc! { "user_id": cart.user.get(), "version": version.0 };
-                match write(carts.replace_one(filter, &stored)).await? {
+                match self.write(carts.replace_one(filter, &stored)).await? {
                     Written::Yes(result) => result.matched_count == 1,
                     Written::Duplicate => false,
                 }
             }
-            None => matches!(write(carts.insert_one(&stored)).await?, Written::Yes(_)),
+            None => matches!(self.write(carts.insert_one(&stored)).await?, Written::Yes(_)),
         };
         Ok(if replaced { Replaced::Yes } else { Replaced::Conflict })
     }
@@ -131,7 +149,7 @@ impl Store for Mongo {
             .projection(doc! { "_id": 0, "user_id": 1 })
             .sort(doc! { "updated_at": 1 })
             .limit(i64::from(limit));
-        let owners: Vec<Owner> = read(async { find.await?.try_collect().await }).await?;
+        let owners: Vec<Owner> = self.read(async { find.await?.try_collect().await }).await?;
         if owners.is_empty() {
             return Ok(0);
         }
@@ -139,7 +157,7 @@ impl Store for Mongo {
         // A cart that was changed since is not old any more, and stays.
         let mut swept = old;
         swept.insert("user_id", doc! { "$in": owners });
-        match write(carts.delete_many(swept)).await? {
+        match self.write(carts.delete_many(swept)).await? {
             Written::Yes(result) => Ok(result.deleted_count),
             Written::Duplicate => Ok(0),
         }
@@ -156,7 +174,7 @@ impl Store for Mongo {
 
     async fn ping(&self) -> Result<(), Error> {
         // Nobody's cart: what matters is that carts can be read.
-        read(self.carts()?.find_one(doc! { "user_id": 0_i64 })).await.map(drop)
+        self.read(self.carts()?.find_one(doc! { "user_id": 0_i64 })).await.map(drop)
     }
 
     async fn close(&self) {

@@ -13,6 +13,7 @@ use mongodb::{Client, Collection, Database, IndexModel};
 use platform::config::{self, Server};
 use platform::retry::Backoff;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -124,7 +125,8 @@ impl Mongo {
     }
 
     fn unreached() -> Self {
-        Self { reached: Arc::default(), stop: CancellationToken::new(), tasks: TaskTracker::new() }
+        let places = Arc::new(Semaphore::new(CONNECTIONS as usize));
+        Self { reached: Arc::default(), places, stop: CancellationToken::new(), tasks: TaskTracker::new() }
     }
 
     fn ready(&self, reached: Reached) {
