@@ -102,7 +102,14 @@ need_mongo() {
   source=$(cd / && go mod download -json "$module@$FERRETDB_VERSION" | sed -n 's/^\t"Dir": "\(.*\)",*$/\1/p') ||
     fail "Go could not fetch FerretDB"
   rm -rf "$build" && cp -r "$source" "$build" && chmod -R u+w "$build"
-  echo "$FERRETDB_VERSION" >"$build/build/version/version.txt"
+  # What `go install` leaves out, without which it does not start; and the mark of what is changed next.
+  echo "$FERRETDB_VERSION-atomic" >"$build/build/version/version.txt"
+  # FerretDB finds a document and changes it in two steps, so that of two changes at once both win, whatever their
+  # filters say. MongoDB promises that one does, and shops rely on it: updates take turns here.
+  sed -i -e 's/^	"fmt"$/&\n	"sync"/' \
+    -e 's/^func (h \*Handler) updateDocument(.*/&\n	updates.Lock()\n	defer updates.Unlock()\n/' \
+    -e '$a// updates lets one update at a time find and change.\nvar updates sync.Mutex' "$build/internal/handler/msg_update.go"
+  grep -q 'updates.Lock()' "$build/internal/handler/msg_update.go" || fail "FerretDB $FERRETDB_VERSION is not as expected"
   (cd "$build" && go build -buildvcs=false -o "$build/bin/" ./cmd/ferretdb) >>"$directory/install.log" 2>&1 ||
     fail "FerretDB could not be built: see $directory/install.log"
   mv "$build/bin/ferretdb" "$tools/ferretdb"

@@ -89,9 +89,19 @@ pub async fn relay(
                 }
             }
             // There may be more: what was written meanwhile, or was left to us because we had its key.
-            Ok(_) => failures = 0,
+            Ok(_) => {
+                if failures > 0 {
+                    tracing::info!("events published again");
+                }
+                failures = 0;
+            }
             Err(error) => {
-                tracing::warn!(error = format!("{error:#}"), "events not published");
+                // An outage is one line for people, however long it takes.
+                let error = format!("{error:#}");
+                match failures {
+                    0 => tracing::warn!(error, "events not published, tried again until they are"),
+                    _ => tracing::debug!(error, failures, "events not published"),
+                }
                 // Not cut short by `wake`: a busy service would make a hot loop of a log that is down.
                 tokio::select! {
                     () = shutdown.cancelled() => {}

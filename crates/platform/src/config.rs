@@ -158,16 +158,6 @@ impl Data {
             None => Ok(Location::File(self.data_dir.join(format!("{service}.db")))),
         }
     }
-
-    /// As [`Data::store`], for a service that has no other store than a file yet.
-    pub fn file(&self, service: &str) -> Result<PathBuf, Error> {
-        match self.store(service)? {
-            Location::File(path) => Ok(path),
-            Location::Postgres(server) => {
-                Err(server.unusable("PostgreSQL is not supported here", "sqlite://PATH"))
-            }
-        }
-    }
 }
 
 /// A database URL may hold a password.

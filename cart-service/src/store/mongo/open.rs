@@ -227,6 +227,7 @@ async fn warn_of_races(database: &Database) {
     let Ok(about) = database.run_command(doc! { "buildInfo": 1 }).await else { return };
     if let Ok(version) = about.get_str("ferretdbVersion")
         && version.starts_with("v1.")
+        && !version.ends_with("-atomic")
     {
         tracing::warn!(version, "FerretDB 1 has no atomic updates: run no more than one cart-service on it");
     }

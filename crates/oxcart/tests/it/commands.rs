@@ -84,10 +84,7 @@ fn a_start_that_can_not_be_says_why_in_one_line() {
         (vec![("HTTP_PORT", "many")], "HTTP_PORT=many can't be used".to_owned()),
         (vec![("JWT_SECRET", "hunter2")], "JWT_SECRET=*** can't be used".to_owned()),
         (vec![("AUTH_MODE", "dev"), ("BIND_ADDR", "0.0.0.0")], "AUTH_MODE".to_owned()),
-        (
-            vec![("PRODUCT_DATABASE_URL", "postgres://u:hunter2@h/db")],
-            "postgres:// is not supported".to_owned(),
-        ),
+        (vec![("PRODUCT_DATABASE_URL", "mysql://u:hunter2@h/db")], "mysql:// is not supported".to_owned()),
         (vec![("PAYMENT_SUCCESS_RATE", "2")], "PAYMENT_SUCCESS_RATE=2 can't be used".to_owned()),
     ];
     for (variables, wanted) in cases {

@@ -11,7 +11,7 @@ use clap::Parser as _;
 use oxcart::shop::{self, Listeners};
 use oxcart::{Config, Program, audit};
 use platform::World;
-use testkit::TempDir;
+use testkit::{Engine, TempDir};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -229,8 +229,12 @@ fn settings_of(variables: &[(String, String)]) -> Config {
 /// A program of this workspace, with the settings that all tests share.
 pub(crate) fn program(name: &str) -> Command {
     let mut command = Command::new(built(name));
-    for (variable, _) in std::env::vars().filter(|(variable, _)| variable.ends_with("_PORT")) {
-        command.env_remove(variable);
+    // What the programs of a test are told, they are told by the test.
+    let engines = Engine::ALL.map(Engine::variable);
+    for (variable, _) in std::env::vars() {
+        if variable.ends_with("_PORT") || engines.iter().any(|engine| variable.ends_with(engine)) {
+            command.env_remove(variable);
+        }
     }
     command
         .env("AUTH_MODE", "jwt")

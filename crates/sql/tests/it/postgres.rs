@@ -8,7 +8,9 @@ use platform::config::Server;
 use sql::Error;
 use sql::postgres::{Database, Scratch};
 use sqlx::migrate::Migrator;
-use testkit::Engine;
+use testkit::{Engine, eventually};
+
+use crate::SOON;
 
 static OLD: Migrator = sqlx::migrate!("./tests/migrations/postgres/old");
 static NEW: Migrator = sqlx::migrate!("./tests/migrations/postgres/new");
@@ -26,7 +28,13 @@ fn server(url: &str) -> Server {
 async fn database() -> Option<(Scratch, Database)> {
     let scratch = scratch().await?;
     let database = Database::open(scratch.server(), SCHEMA, &OLD).await.unwrap();
+    is_there(&database).await;
     Some((scratch, database))
+}
+
+/// Has a connection: on a busy machine one may take longer to make than a caller waits.
+async fn is_there(database: &Database) {
+    eventually("the server", SOON, async || database.ping().await.is_ok()).await;
 }
 
 async fn end(scratch: Scratch, database: Database) {

@@ -8,7 +8,7 @@ use sql::postgres::{Connection, Database};
 use sqlx::Executor as _;
 use testkit::{Proxy, Weather, eventually};
 
-use super::{OLD, SCHEMA, add, add_slowly, names, scratch, server};
+use super::{OLD, SCHEMA, add, add_slowly, is_there, names, scratch, server};
 use crate::SOON;
 
 /// What a caller is promised to learn of an outage in, with room for a busy machine.
@@ -34,7 +34,7 @@ async fn a_server_that_is_not_there_is_waited_for() {
     assert!(matches!(database.ping().await, Err(Error::Unavailable(_))));
 
     proxy.listen();
-    eventually("the server", SOON, async || database.ping().await.is_ok()).await;
+    is_there(&database).await;
     add(&database, "lamp").await.unwrap();
     assert_eq!(names(&scratch).await, ["lamp"]);
     database.close().await;
@@ -73,7 +73,7 @@ async fn a_silent_server_is_found_out_in_two_seconds_by_all_callers_and_used_aga
     }
 
     proxy.becomes(Weather::Fair);
-    eventually("the server", SOON, async || database.ping().await.is_ok()).await;
+    is_there(&database).await;
     add(&database, "lamp").await.unwrap();
     assert!(names(&scratch).await.contains(&"lamp".to_owned()));
     database.close().await;
@@ -95,7 +95,7 @@ async fn a_pool_of_dead_connections_makes_way_for_living_ones() {
     join_all(calls).await;
     // Their places are free again although not one of them has ended.
     proxy.forgets();
-    eventually("a living connection", SOON, async || database.ping().await.is_ok()).await;
+    is_there(&database).await;
     drop(every_connection(&database).await);
     database.close().await;
     scratch.drop().await.unwrap();
@@ -131,6 +131,7 @@ async fn a_commit_whose_answer_is_lost_is_unknown_and_may_have_been_made() {
     let Some(scratch) = scratch().await else { return };
     let proxy = Proxy::new(&scratch.server().url);
     let database = Database::open(&server(proxy.url()), SCHEMA, &OLD).await.unwrap();
+    is_there(&database).await;
 
     let mut transaction = database.begin().await.unwrap();
     transaction.execute("INSERT INTO things (name) VALUES ('lamp')").await.unwrap();
@@ -141,7 +142,7 @@ async fn a_commit_whose_answer_is_lost_is_unknown_and_may_have_been_made() {
     eventually("what nobody was told", SOON, made).await;
 
     proxy.becomes(Weather::Fair);
-    eventually("the server", SOON, async || database.ping().await.is_ok()).await;
+    is_there(&database).await;
     let mut connection = database.connection().await.unwrap();
     proxy.becomes(Weather::LosesAnswers);
     let lost = connection.execute("INSERT INTO things (name) VALUES ('sofa')").await.unwrap_err();
@@ -153,7 +154,7 @@ async fn a_commit_whose_answer_is_lost_is_unknown_and_may_have_been_made() {
 
     // Inside of a transaction nothing is unknown: without a commit it is undone.
     proxy.becomes(Weather::Fair);
-    eventually("the server", SOON, async || database.ping().await.is_ok()).await;
+    is_there(&database).await;
     let mut transaction = database.begin().await.unwrap();
     proxy.becomes(Weather::LosesAnswers);
     let lost = transaction.execute("INSERT INTO things (name) VALUES ('rug')").await.unwrap_err();

@@ -3,7 +3,7 @@
 use futures::future::join_all;
 use sql::postgres::{Database, OpenError};
 
-use super::{NEW, OLD, SCHEMA, add, database, end, names, scratch, server};
+use super::{NEW, OLD, SCHEMA, add, database, end, is_there, names, scratch, server};
 
 /// The error with what lies beneath it, as a program prints it.
 fn told(error: OpenError) -> String {
@@ -71,7 +71,7 @@ async fn instances_that_start_at_once_make_the_schema_together() {
     let Some(scratch) = scratch().await else { return };
     let opened = join_all((0..6).map(|_| Database::open(scratch.server(), SCHEMA, &NEW))).await;
     for database in &opened {
-        database.as_ref().unwrap().ping().await.unwrap();
+        is_there(database.as_ref().unwrap()).await;
     }
     let mut connection = scratch.connect(SCHEMA).await.unwrap();
     let applied: Vec<i64> = sqlx::query_scalar("SELECT version FROM _sqlx_migrations ORDER BY version")
@@ -87,6 +87,7 @@ async fn instances_that_start_at_once_make_the_schema_together() {
 async fn services_share_a_database_and_not_their_tables() {
     let Some((scratch, things)) = database().await else { return };
     let others = Database::open(scratch.server(), "others", &NEW).await.unwrap();
+    is_there(&others).await;
     add(&things, "lamp").await.unwrap();
     add(&others, "lamp").await.unwrap();
     add(&others, "sofa").await.unwrap();
@@ -103,8 +104,10 @@ async fn an_audit_reads_beside_the_shop_and_writes_nothing() {
     assert!(matches!(missing, OpenError::NoSchema { .. }), "{missing:?}");
 
     let database = Database::open(scratch.server(), SCHEMA, &OLD).await.unwrap();
+    is_there(&database).await;
     add(&database, "lamp").await.unwrap();
     let audit = Database::open_read_only(scratch.server(), SCHEMA).await.unwrap();
+    is_there(&audit).await;
     let mut moment = audit.moment().await.unwrap();
     let count = "SELECT count(*) FROM things";
     assert_eq!(sqlx::query_scalar::<_, i64>(count).fetch_one(&mut *moment).await.unwrap(), 1);
