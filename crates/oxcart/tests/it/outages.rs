@@ -34,9 +34,9 @@ async fn each_engine_may_be_killed_while_people_buy() {
         let outage = async {
             let begun = async || admin.stock(product).await.0 < left;
             testkit::eventually("the first purchase", Duration::from_secs(30), begun).await;
-            engine.kill();
+            let killed = Killed::now(engine);
             what_is_promised_without(engine, &shop).await;
-            engine.start();
+            drop(killed);
         };
         tokio::join!(purchases, outage);
         for user in &users {
@@ -55,6 +55,22 @@ async fn each_engine_may_be_killed_while_people_buy() {
     let bought = usize::try_from(buyers).unwrap();
     assert!(report.checkouts.completed >= bought && report.orders == report.checkouts.completed, "{report}");
     shop.stop().await;
+}
+
+/// An engine that is away, until this is dropped: a test that fails meanwhile leaves it to the next ones.
+struct Killed(Engine);
+
+impl Killed {
+    fn now(engine: Engine) -> Self {
+        engine.kill();
+        Self(engine)
+    }
+}
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        self.0.start();
+    }
 }
 
 /// What works without an engine, and how what does not says so.
@@ -84,9 +100,13 @@ async fn what_is_promised_without(engine: Engine, shop: &Shop) {
         }
         Engine::Kafka => {
             let buyer = shop.user(900_001);
+            // The circuits that an earlier outage opened may still be closing.
+            healed(shop, 1).await;
             buyer.add(1, 1).await;
-            let bought = buyer.buy("without-kafka").await;
-            assert_eq!(bought.status, StatusCode::CREATED, "checkouts complete: {bought:?}");
+            testkit::eventually("a purchase without Kafka", Duration::from_secs(30), async || {
+                buyer.buy("without-kafka").await.status == StatusCode::CREATED
+            })
+            .await;
             assert_eq!(
                 buyer.get("/api/v1/orders").await.body["orders"],
                 json!([]),

@@ -14,6 +14,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
+use crate::engines::Turn;
 use crate::harness::{free_ports, program};
 
 /// A program whose log is kept.
@@ -99,6 +100,7 @@ fn address(url: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_engine_that_is_late_is_waited_for() {
     let Some(postgres) = Engine::Postgres.url() else { return };
+    let _turn = Turn::shared().await;
     let scratch = Scratch::new(&postgres).await.unwrap();
     let cases = [
         ("product-service", Engine::Postgres),
@@ -139,7 +141,7 @@ async fn an_engine_that_is_late_is_waited_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn engines_that_can_not_be_used_stop_the_start() {
     let Some(postgres) = Engine::Postgres.url() else { return };
-    let mongo = Engine::Mongo.url().unwrap();
+    let _turn = Turn::shared().await;
     let scratch = Scratch::new(&postgres).await.unwrap();
     let good = scratch.server().url.clone();
     let wrong = good.replace(":oxcart@", ":hunter2@");
@@ -175,7 +177,6 @@ async fn engines_that_can_not_be_used_stop_the_start() {
         refused(name, "DATABASE_URL", &good, "newer version");
     }
     scratch.drop().await.unwrap();
-    drop(mongo);
 }
 
 fn refused(name: &str, variable: &str, value: &str, wanted: &str) {
