@@ -17,7 +17,7 @@ const PROMPT: Duration = Duration::from_millis(2500);
 /// As many connections as the pool has places, made one after the other.
 async fn every_connection(database: &Database) -> Vec<Connection> {
     let mut connections = Vec::new();
-    while connections.len() < 16 {
+    while connections.len() < 8 {
         connections.push(eventually("a connection", SOON, async || database.connection().await.ok()).await);
     }
     connections
@@ -121,6 +121,7 @@ async fn connections_that_nobody_waits_for_any_more_are_made_nevertheless() {
         sqlx::query_scalar::<_, i64>(count).fetch_one(&mut witness).await.unwrap() == 8
     })
     .await;
+    is_there(&database).await;
     add(&database, "lamp").await.unwrap();
     database.close().await;
     scratch.drop().await.unwrap();
