@@ -1,5 +1,6 @@
 //! Shops for the tests, each on a directory of its own.
 
+use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -165,6 +166,16 @@ impl Shop {
 
     pub(crate) fn admin(&self) -> Client {
         Client::new(&self.url, 1_000_000, Role::Admin)
+    }
+
+    /// Where its stores are, as `oxcart` is told.
+    pub(crate) fn settings(&self) -> &Config {
+        &self.settings
+    }
+
+    /// The variables that lead a program to its place on the engines.
+    pub(crate) fn variables(&self) -> BTreeMap<String, String> {
+        self.place.as_ref().map(|place| place.variables().clone()).unwrap_or_default()
     }
 
     /// Checks every invariant over the stores while the shop is running.

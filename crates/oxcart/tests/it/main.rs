@@ -8,6 +8,8 @@ mod commands;
 #[cfg(test)]
 mod compose;
 #[cfg(test)]
+mod dead_letters;
+#[cfg(test)]
 mod delays;
 #[cfg(test)]
 mod engines;
