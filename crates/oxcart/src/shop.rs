@@ -80,10 +80,8 @@ pub async fn open(settings: &Config, listeners: &Listeners, world: World) -> any
 
     // First the one store that the programs share: where it is a file, it tells at once whether another process
     // is here.
-    let log = settings
-        .open_log(Sharing::Exclusive, world.clone())
-        .await
-        .with_context(|| format!("can't open the data directory {}", settings.data_dir.display()))?;
+    let log =
+        settings.open_log(Sharing::Exclusive, world.clone()).await.context("can't open the event log")?;
 
     let product = product_service::open(&settings.store(Program::Product)?, world.clone()).await?;
     let inventory = inventory_service::open(&settings.store(Program::Inventory)?, world.clone()).await?;

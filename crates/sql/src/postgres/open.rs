@@ -48,12 +48,12 @@ pub enum OpenError {
     #[error(transparent)]
     Url(#[from] platform::config::Error),
     /// The server was reached and says no: a wrong password, no such database, not allowed to.
-    #[error("{variable}: the PostgreSQL server refuses")]
+    #[error("{variable}: the PostgreSQL server refuses: {says}")]
     Refused {
         /// The variable of the URL.
         variable: String,
-        /// What the server says.
-        source: sqlx::Error,
+        /// What the server says, without where in its source it says so.
+        says: String,
     },
     /// The server can't be reached, or is not ready. Trying again may help.
     #[error("{variable}: the PostgreSQL server can't be reached")]
@@ -113,7 +113,11 @@ impl OpenError {
     fn of(server: &Server, source: sqlx::Error) -> Self {
         let variable = server.variable.clone();
         if is_refusal(&source) {
-            Self::Refused { variable, source }
+            let says = match source.as_database_error() {
+                Some(database) => database.message().to_owned(),
+                None => source.to_string(),
+            };
+            Self::Refused { variable, says }
         } else {
             Self::Unreachable { variable, source }
         }
