@@ -39,23 +39,38 @@ async fn given_up_and_replayed(shop: &Shop) {
     log.publish(CHECKOUT_EVENTS, &[poison]).await.unwrap();
     log.close().await;
 
-    listed(shop, "dead letters: 2, not replayed: 2").await;
-    let list = dlq(shop, "list");
-    for group in ["orders-service", "cart-service"] {
-        let line = list.lines().find(|line| line.contains(&format!("given up by {group}: "))).unwrap();
-        assert!(line.contains("open") && line.contains("checkout.completed.v1"), "{line}");
-    }
-    // Both come back to both groups, which can't understand them any better, and purchases go on meanwhile.
-    assert_eq!(dlq(shop, "replay"), "replayed: 2\n");
-    listed(shop, "dead letters: 6, not replayed: 4").await;
+    eventually(shop, "both groups to give it up", |list| {
+        ["orders-service", "cart-service"].iter().all(|group| {
+            let given_up = format!("given up by {group}: ");
+            list.lines().any(|line| line.contains("open") && line.contains(&given_up))
+        })
+    })
+    .await;
+    // In Kafka a letter may be there twice: members that join just then make the next one give it up again.
+    let replayed = dlq(shop, "replay");
+    let replayed: usize = replayed.trim().strip_prefix("replayed: ").unwrap().parse().unwrap();
+    assert!(replayed >= 2, "{replayed}");
+    // All come back to both groups, which can't understand them any better, and purchases go on meanwhile.
+    eventually(shop, "both groups to give them up again", |list| {
+        let (letters, open) = counts(list);
+        letters - open == replayed && open >= 2 * replayed
+    })
+    .await;
     let user = shop.user(7);
     user.add(1, 1).await;
     assert_eq!(user.buy("after-the-poison").await.status, 201);
     user.orders(1).await;
 }
 
-async fn listed(shop: &Shop, wanted: &str) {
-    testkit::eventually(wanted, Duration::from_secs(60), async || dlq(shop, "list").contains(wanted)).await;
+async fn eventually(shop: &Shop, what: &str, is_listed: impl Fn(&str) -> bool) {
+    testkit::eventually(what, Duration::from_secs(60), async || is_listed(&dlq(shop, "list"))).await;
+}
+
+/// How many letters there are, and how many of them were not replayed.
+fn counts(list: &str) -> (usize, usize) {
+    let line = list.lines().find_map(|line| line.strip_prefix("dead letters: ")).unwrap();
+    let (letters, open) = line.split_once(", not replayed: ").unwrap();
+    (letters.parse().unwrap(), open.parse().unwrap())
 }
 
 fn dlq(shop: &Shop, verb: &str) -> String {
