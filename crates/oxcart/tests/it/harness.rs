@@ -161,7 +161,9 @@ impl Shop {
     }
 
     pub(crate) fn user(&self, id: i64) -> Client {
-        Client::new(&self.url, id, Role::User)
+        let mut client = Client::new(&self.url, id, Role::User);
+        client.is_patient = self.place.is_some();
+        client
     }
 
     pub(crate) fn admin(&self) -> Client {
