@@ -27,6 +27,7 @@ mod violation;
 
 pub use facts::{Facts, Log};
 pub use history::{Acknowledged, History, Status};
+pub(crate) use read::TOPICS;
 pub use read::{Sources, read};
 pub use report::{Checkouts, Report, run};
 pub use violation::{Invariant, Subject, Violation};

@@ -3,14 +3,11 @@
 use anyhow::Context as _;
 use event_log::{Listed, Replayed, config};
 use platform::World;
-use proto::events::{CHECKOUT_EVENTS, ORDER_EVENTS};
 use sql::sqlite::Sharing;
 
+use crate::audit::TOPICS;
 use crate::cli::print;
 use crate::config::{Config, Dlq};
-
-/// All topics of the shop.
-const TOPICS: [&str; 2] = [CHECKOUT_EVENTS, ORDER_EVENTS];
 
 /// Carries out what is to be done with dead letters.
 ///

@@ -16,7 +16,7 @@ use super::facts::{Facts, Log};
 use super::history::History;
 
 /// All topics of the shop,
-const TOPICS: [&str; 2] = [CHECKOUT_EVENTS, ORDER_EVENTS];
+pub(crate) const TOPICS: [&str; 2] = [CHECKOUT_EVENTS, ORDER_EVENTS];
 /// and all groups of consumers.
 const GROUPS: [&str; 2] = ["orders-service", "cart-service"];
 
