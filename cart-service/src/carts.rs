@@ -218,9 +218,7 @@ impl Carts {
 
     async fn pause(&self, attempt: u32) {
         let world = &self.shared.world;
-        // The lower bits of an id are as random as its source.
-        let random = f64::from(world.ids.next().as_u128() as u32) / f64::from(u32::MAX);
-        world.clock.sleep(BACKOFF.delay(attempt, random)).await;
+        world.clock.sleep(BACKOFF.delay(attempt, world.chance())).await;
     }
 }
 

@@ -39,7 +39,7 @@ pub struct Service {
     carts: Carts,
     server: platform::grpc::Server,
     log: Arc<dyn EventLog>,
-    clock: Arc<dyn Clock>,
+    world: World,
 }
 
 /// Opens the carts where the settings say, else in this directory. They follow the completed checkouts in `log`.
@@ -51,15 +51,7 @@ pub async fn open(
     world: World,
 ) -> anyhow::Result<Service> {
     let (store, cache) = open_store(settings, data_dir, &world).await.context("can't open the carts")?;
-    let catalogue = Catalogue::new(peers.product);
-    let carts = Carts::new(store, cache, catalogue, world.clone());
-    let api = Api::new(carts.clone());
-    let server = platform::grpc::server("cart", world.ids)
-        .add(CartServiceServer::new(api.clone()))
-        .add(AddCartItemServiceServer::new(api))
-        .reflection(proto::DESCRIPTOR)
-        .build();
-    Ok(Service { carts, server, log, clock: world.clock })
+    Ok(Service::on(store, cache, peers, log, world))
 }
 
 /// The store, and the cache that suits it: see [`Cache`].
@@ -84,6 +76,23 @@ async fn open_store(
 }
 
 impl Service {
+    /// The service on a store that is open already, which no other process changes: carts are cached in memory.
+    pub fn new(store: Arc<dyn Store>, peers: Peers, log: Arc<dyn EventLog>, world: World) -> Self {
+        Self::on(store, Cache::Memory(Memory::new()), peers, log, world)
+    }
+
+    fn on(store: Arc<dyn Store>, cache: Cache, peers: Peers, log: Arc<dyn EventLog>, world: World) -> Self {
+        let catalogue = Catalogue::new(peers.product);
+        let carts = Carts::new(store, cache, catalogue, world.clone());
+        let api = Api::new(carts.clone());
+        let server = platform::grpc::server("cart", world.ids.clone())
+            .add(CartServiceServer::new(api.clone()))
+            .add(AddCartItemServiceServer::new(api))
+            .reflection(proto::DESCRIPTOR)
+            .build();
+        Self { carts, server, log, world }
+    }
+
     /// The server, the same for every caller.
     pub fn grpc(&self) -> platform::grpc::Server {
         self.server.clone()
@@ -94,8 +103,8 @@ impl Service {
     pub async fn work(&self, shutdown: CancellationToken) -> anyhow::Result<()> {
         let mut tasks = Tasks::new(shutdown.clone());
         tasks.spawn("purchases", purchases(self, shutdown.clone()));
-        tasks.spawn("sweeper", sweeper(self.carts.clone(), self.clock.clone(), shutdown.clone()));
-        let (health, clock) = (self.server.health(), self.clock.clone());
+        tasks.spawn("sweeper", sweeper(self.carts.clone(), self.world.clock.clone(), shutdown.clone()));
+        let (health, clock) = (self.server.health(), self.world.clock.clone());
         let probe = probe(self.carts.clone(), Reached::new(self.log.clone()));
         tasks.spawn("health", platform::health::follow(health, clock, probe, shutdown));
         let outcome = tasks.join().await;
@@ -109,9 +118,9 @@ fn purchases(
     shutdown: CancellationToken,
 ) -> impl Future<Output = anyhow::Result<()>> + Send + 'static {
     let handler = Arc::new(CompletedCheckouts { carts: service.carts.clone() });
-    let (log, clock) = (service.log.clone(), service.clock.clone());
+    let (log, world) = (service.log.clone(), service.world.clone());
     async move {
-        event_log::consume(log, GROUP, &[proto::events::CHECKOUT_EVENTS], handler, clock, shutdown).await
+        event_log::consume(log, GROUP, &[proto::events::CHECKOUT_EVENTS], handler, world, shutdown).await
     }
 }
 
@@ -123,8 +132,9 @@ async fn sweeper(carts: Carts, clock: Arc<dyn Clock>, shutdown: CancellationToke
             Err(error) => tracing::warn!(%error, "expired carts not removed, tried again later"),
         }
         tokio::select! {
-            () = clock.sleep(SWEEP_EVERY) => {}
+            biased;
             () = shutdown.cancelled() => return Ok(()),
+            () = clock.sleep(SWEEP_EVERY) => {}
         }
     }
 }

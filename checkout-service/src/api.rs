@@ -105,9 +105,10 @@ impl Api {
                 return Ok(checkout);
             }
             tokio::select! {
+                biased;
                 () = watch.changed() => {}
-                () = self.world.clock.sleep(LOOK_AGAIN) => {}
                 () = &mut over => return Ok(checkout),
+                () = self.world.clock.sleep(LOOK_AGAIN) => {}
             }
         }
     }
@@ -129,6 +130,7 @@ impl Api {
                     return Ok(Some((wire, next)));
                 }
                 tokio::select! {
+                    biased;
                     () = watch.changed() => {}
                     () = api.world.clock.sleep(LOOK_AGAIN) => {}
                 }

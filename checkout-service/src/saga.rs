@@ -120,9 +120,10 @@ impl Executor {
                 }
             };
             tokio::select! {
-                () = inner.world.clock.sleep(pause) => {}
-                () = inner.due.notified() => {}
+                biased;
                 () = shutdown.cancelled() => {}
+                () = inner.due.notified() => {}
+                () = inner.world.clock.sleep(pause) => {}
             }
         }
         inner.stopping.cancel();
@@ -164,7 +165,7 @@ impl Executor {
                 tracing::info!(checkout_id = %checkout.id, "checkout lost to another owner");
                 return;
             };
-            let delay = BACKOFF.delay(checkout.attempt(), rand::random());
+            let delay = BACKOFF.delay(checkout.attempt(), inner.world.chance());
             let after = checkout.after(outcome, inner.world.clock.now(), delay);
             let event = after.ending().map(|ending| Self::event(&after, &ending));
             let is_repeat = after.state == checkout.state;
@@ -207,6 +208,7 @@ impl Executor {
         tokio::pin!(call);
         loop {
             tokio::select! {
+                biased;
                 outcome = &mut call => return Some(outcome),
                 () = inner.world.clock.sleep(LEASE / 3) => match inner.store.renew(checkout).await {
                     Ok(Held::Yes) => {}

@@ -86,13 +86,18 @@ impl Service {
     /// # Errors
     /// The first worker that fails.
     pub async fn work(&self, shutdown: CancellationToken) -> anyhow::Result<()> {
-        let clock = &self.world.clock;
         let mut tasks = Tasks::new(shutdown.clone());
         tasks.spawn("checkout recovery", self.executor.clone().recover(shutdown.clone()));
         let wake = self.executor.outbox();
         tasks.spawn(
             "checkout relay",
-            event_log::relay(self.store.clone(), self.log.clone(), wake, clock.clone(), shutdown.clone()),
+            event_log::relay(
+                self.store.clone(),
+                self.log.clone(),
+                wake,
+                self.world.clone(),
+                shutdown.clone(),
+            ),
         );
         // While the log is away checkouts go on, and their events wait in the outbox.
         let (store, log) = (self.store.clone(), Reached::new(self.log.clone()));
@@ -100,7 +105,8 @@ impl Service {
             let (store, log) = (store.clone(), log.clone());
             async move { store.ping().await.is_ok() && log.is_reached().await }.boxed()
         };
-        tasks.spawn("checkout health", health::follow(self.server.health(), clock.clone(), probe, shutdown));
+        let clock = self.world.clock.clone();
+        tasks.spawn("checkout health", health::follow(self.server.health(), clock, probe, shutdown));
         let outcome = tasks.join().await;
         self.store.close().await;
         outcome

@@ -27,16 +27,20 @@ pub struct Service {
 /// # Errors
 /// When it is in use, newer than this program, or can't be opened.
 pub async fn open(location: &Location, world: World) -> anyhow::Result<Service> {
-    let store = store::open(location).await?;
-    let api = Api { store: store.clone(), clock: world.clock.clone() };
-    let grpc = grpc::server("inventory", world.ids.clone())
-        .add(InventoryServiceServer::new(api))
-        .reflection(proto::DESCRIPTOR)
-        .build();
-    Ok(Service { store, world, grpc })
+    Ok(Service::new(store::open(location).await?, world))
 }
 
 impl Service {
+    /// The service on a store that is open already.
+    pub fn new(store: Arc<dyn Store>, world: World) -> Self {
+        let api = Api { store: store.clone(), clock: world.clock.clone() };
+        let grpc = grpc::server("inventory", world.ids.clone())
+            .add(InventoryServiceServer::new(api))
+            .reflection(proto::DESCRIPTOR)
+            .build();
+        Self { store, world, grpc }
+    }
+
     /// The server, the same value at each call.
     pub fn grpc(&self) -> grpc::Server {
         self.grpc.clone()

@@ -39,6 +39,7 @@ pub(crate) async fn run(
             }
         };
         tokio::select! {
+            biased;
             () = shutdown.cancelled() => return Ok(()),
             () = clock.sleep(pause) => {}
         }

@@ -34,16 +34,22 @@ pub struct Service {
 /// See [`store::open`].
 pub async fn open(location: &Location, log: Arc<dyn EventLog>, world: World) -> anyhow::Result<Service> {
     let store = store::open(location, world.ids.next()).await?;
-    let orders = Orders { store, world: world.clone(), changed: Arc::new(Notify::new()) };
-    let api = Api { orders: orders.clone() };
-    let server = grpc::server("orders", world.ids)
-        .add(OrdersServiceServer::new(api))
-        .reflection(proto::DESCRIPTOR)
-        .build();
-    Ok(Service { orders, log, server })
+    Ok(Service::new(store, log, world))
 }
 
 impl Service {
+    /// The service on a store that is open already.
+    pub fn new(store: Arc<dyn Store>, log: Arc<dyn EventLog>, world: World) -> Self {
+        let ids = world.ids.clone();
+        let orders = Orders { store, world, changed: Arc::new(Notify::new()) };
+        let api = Api { orders: orders.clone() };
+        let server = grpc::server("orders", ids)
+            .add(OrdersServiceServer::new(api))
+            .reflection(proto::DESCRIPTOR)
+            .build();
+        Self { orders, log, server }
+    }
+
     /// The server: the same one with each call.
     pub fn grpc(&self) -> grpc::Server {
         self.server.clone()
@@ -57,7 +63,6 @@ impl Service {
     /// Makes orders of what the log tells, tells the log of them, and watches the store, until `shutdown`.
     pub async fn work(&self, shutdown: CancellationToken) -> anyhow::Result<()> {
         let Orders { store, world, changed } = self.orders.clone();
-        let clock = world.clock;
         let outbox: Arc<dyn Outbox> = store.clone();
         let handler = Arc::new(CompletedCheckouts { orders: self.orders.clone() });
         // Serving a call needs the store alone; while the log is away, events wait on either side of it.
@@ -75,15 +80,15 @@ impl Service {
                 GROUP,
                 &[CHECKOUT_EVENTS],
                 handler,
-                clock.clone(),
+                world.clone(),
                 shutdown.clone(),
             ),
         );
         tasks.spawn(
             "relay",
-            event_log::relay(outbox, self.log.clone(), changed, clock.clone(), shutdown.clone()),
+            event_log::relay(outbox, self.log.clone(), changed, world.clone(), shutdown.clone()),
         );
-        tasks.spawn("health", health::follow(self.server.health(), clock, probe, shutdown));
+        tasks.spawn("health", health::follow(self.server.health(), world.clock, probe, shutdown));
         tasks.join().await
     }
 }

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api::Api;
 use crate::cashier::Cashier;
 use crate::config::{Config, Places, Settings};
+use crate::provider::Provider;
 use crate::provider::simulated::Simulated;
 use crate::store::{self, Store};
 
@@ -34,15 +35,20 @@ pub async fn open(places: &Places, settings: &Settings, world: World) -> anyhow:
     let provider = Simulated::open(&places.provider, settings.into(), world.clock.clone(), draw)
         .await
         .context("can't open the ledger of the payment provider")?;
-    let cashier = Cashier::new(store.clone(), Arc::new(provider), world.clone());
-    let server = grpc::server("payment", world.ids.clone())
-        .add(PaymentServiceServer::new(Api { cashier: cashier.clone() }))
-        .reflection(proto::DESCRIPTOR)
-        .build();
-    Ok(Service { cashier, store, server, world })
+    Ok(Service::new(store, Arc::new(provider), world))
 }
 
 impl Service {
+    /// The service on a store that is open already, with any provider.
+    pub fn new(store: Arc<dyn Store>, provider: Arc<dyn Provider>, world: World) -> Self {
+        let cashier = Cashier::new(store.clone(), provider, world.clone());
+        let server = grpc::server("payment", world.ids.clone())
+            .add(PaymentServiceServer::new(Api { cashier: cashier.clone() }))
+            .reflection(proto::DESCRIPTOR)
+            .build();
+        Self { cashier, store, server, world }
+    }
+
     /// The server: the same one with each call.
     pub fn grpc(&self) -> grpc::Server {
         self.server.clone()

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::anyhow;
 use async_trait::async_trait;
 use futures::FutureExt as _;
-use platform::clock::Clock;
+use platform::World;
 use platform::retry::Backoff;
 use tokio_util::sync::CancellationToken;
 
@@ -52,10 +52,10 @@ pub async fn consume(
     group: &str,
     topics: &[&str],
     handler: Arc<dyn Handler>,
-    clock: Arc<dyn Clock>,
+    world: World,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let consumer = Consumer { group, handler, clock, shutdown };
+    let consumer = Consumer { group, handler, world, shutdown };
     let mut subscription: Option<Box<dyn Subscription>> = None;
     let mut failures = 0;
     while !consumer.shutdown.is_cancelled() {
@@ -74,7 +74,7 @@ pub async fn consume(
 struct Consumer<'a> {
     group: &'a str,
     handler: Arc<dyn Handler>,
-    clock: Arc<dyn Clock>,
+    world: World,
     shutdown: CancellationToken,
 }
 
@@ -99,6 +99,7 @@ impl Consumer<'_> {
             absent => absent.insert(log.subscribe(self.group, topics).await?),
         };
         let deliveries = tokio::select! {
+            biased;
             () = self.shutdown.cancelled() => return Ok(()),
             deliveries = subscription.next() => deliveries?,
         };
@@ -162,8 +163,9 @@ impl Consumer<'_> {
 
     async fn pause(&self, attempt: u32) {
         tokio::select! {
+            biased;
             () = self.shutdown.cancelled() => {}
-            () = self.clock.sleep(BACKOFF.delay(attempt, rand::random())) => {}
+            () = self.world.clock.sleep(BACKOFF.delay(attempt, self.world.chance())) => {}
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use async_trait::async_trait;
-use platform::clock::Clock;
+use platform::World;
 use platform::retry::Backoff;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -73,7 +73,7 @@ pub async fn relay(
     outbox: Arc<dyn Outbox>,
     log: Arc<dyn EventLog>,
     wake: Arc<Notify>,
-    clock: Arc<dyn Clock>,
+    world: World,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let mut failures = 0;
@@ -83,9 +83,10 @@ pub async fn relay(
             Ok(0) => {
                 failures = 0;
                 tokio::select! {
+                    biased;
                     () = shutdown.cancelled() => {}
                     () = wake.notified() => pause = SOON,
-                    () = clock.sleep(pause) => pause = POLL,
+                    () = world.clock.sleep(pause) => pause = POLL,
                 }
             }
             // There may be more: what was written meanwhile, or was left to us because we had its key.
@@ -104,8 +105,9 @@ pub async fn relay(
                 }
                 // Not cut short by `wake`: a busy service would make a hot loop of a log that is down.
                 tokio::select! {
+                    biased;
                     () = shutdown.cancelled() => {}
-                    () = clock.sleep(BACKOFF.delay(failures, rand::random())) => {}
+                    () = world.clock.sleep(BACKOFF.delay(failures, world.chance())) => {}
                 }
                 failures = failures.saturating_add(1);
             }

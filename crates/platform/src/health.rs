@@ -82,6 +82,7 @@ pub async fn follow(
     loop {
         let probed = probe();
         let found = tokio::select! {
+            biased;
             found = probed => found,
             () = clock.sleep(PROBE_WITHIN) => false,
             () = shutdown.cancelled() => return Ok(()),
@@ -95,8 +96,9 @@ pub async fn follow(
             health.set(false);
         }
         tokio::select! {
-            () = clock.sleep(if found { PROBE_EVERY } else { PROBE_AGAIN }) => {}
+            biased;
             () = shutdown.cancelled() => return Ok(()),
+            () = clock.sleep(if found { PROBE_EVERY } else { PROBE_AGAIN }) => {}
         }
     }
 }

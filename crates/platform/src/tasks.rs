@@ -51,6 +51,7 @@ impl Tasks {
         let mut outcome = Ok(());
         loop {
             let ended = tokio::select! {
+                biased;
                 ended = self.running.join_next() => ended,
                 () = &mut overdue => {
                     tracing::warn!(left = self.running.len(), "workers did not end in time, dropped");

@@ -16,6 +16,7 @@ use tonic::Status;
 use tonic::body::Body;
 use tonic::transport::{Channel, Endpoint};
 use tower::Service;
+use tower::util::BoxCloneSyncService;
 
 use crate::breaker::Breaker;
 use crate::context::grpc_timeout;
@@ -74,7 +75,11 @@ struct Destination {
 enum Route {
     Tcp(Channel),
     InProcess(grpc::Server),
+    Over(Wire),
 }
+
+/// Anything that carries calls, as [`Transport::over`] takes it.
+pub type Wire = BoxCloneSyncService<Request<Body>, Response<Body>, Status>;
 
 impl Transport {
     /// To `host:port`, or to several, comma-separated, which take turns; one that is broken is left out. Connects
@@ -96,6 +101,17 @@ impl Transport {
     pub fn in_process(peer: &'static str, server: &grpc::Server) -> Self {
         let here = Destination::new("in process", Route::InProcess(server.clone()));
         Self { peer, destinations: Arc::new([here]), turn: Arc::default() }
+    }
+
+    /// Over several destinations that somebody else carries the calls to, one wire each: a simulated network. A status
+    /// that a wire fails with counts as a connection that failed.
+    ///
+    /// # Panics
+    /// Without a wire.
+    pub fn over(peer: &'static str, wires: Vec<Wire>) -> Self {
+        assert!(!wires.is_empty(), "a transport needs a destination");
+        let there = wires.into_iter().map(|wire| Destination::new("over a wire", Route::Over(wire)));
+        Self { peer, destinations: there.collect(), turn: Arc::default() }
     }
 
     /// The destination whose turn it is, leaving out those whose breaker is open.

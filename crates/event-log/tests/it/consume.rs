@@ -71,7 +71,7 @@ impl Bench {
         let shutdown = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let (handler, end) = (Arc::clone(&script), shutdown.clone());
-        tasks.spawn(consume(Arc::new(log.clone()), "g", &["t"], handler, world.clock, end));
+        tasks.spawn(consume(Arc::new(log.clone()), "g", &["t"], handler, world, end));
         Self { _directory: directory, log, clock, script, shutdown, tasks }
     }
 

@@ -102,7 +102,7 @@ impl Bench {
         let log = Forgetful { failures: AtomicUsize::new(failures), ..Forgetful::default() };
         let (outbox, log, wake) = (Arc::new(outbox), Arc::new(log), Arc::new(Notify::new()));
         let (shutdown, mut tasks) = (CancellationToken::new(), JoinSet::new());
-        tasks.spawn(relay(outbox.clone(), log.clone(), wake.clone(), world.clock, shutdown.clone()));
+        tasks.spawn(relay(outbox.clone(), log.clone(), wake.clone(), world, shutdown.clone()));
         Self { outbox, log, wake, clock, shutdown, tasks }
     }
 

@@ -72,6 +72,7 @@ impl Route {
     async fn send(self, peer: &'static str, request: Request<Body>) -> Result<Response<Body>, Status> {
         match self {
             Self::Tcp(channel) => channel.oneshot(request).await.map_err(|error| broken(peer, error)),
+            Self::Over(wire) => wire.oneshot(request).await,
             Self::InProcess(server) => server.oneshot(request).await.map_err(|never| match never {}),
         }
     }

@@ -82,8 +82,7 @@ async fn hammer(shared: &Shared, lossy: f64) -> Outcome {
         let wake = Arc::new(Notify::new());
         let dice = Mutex::new(StdRng::seed_from_u64(carrier as u64));
         let line = Arc::new(Line { carrier, witness: witness.clone(), dice, lossy });
-        let clock = World::real().clock;
-        carriers.spawn(relay(instance.clone(), line, wake.clone(), clock, shutdown.clone()));
+        carriers.spawn(relay(instance.clone(), line, wake.clone(), World::real(), shutdown.clone()));
         instances.push((instance, wake));
     }
 
