@@ -20,6 +20,8 @@ mod healthcheck;
 #[cfg(test)]
 mod kills;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod outages;
 #[cfg(test)]
 mod readme;
