@@ -31,3 +31,5 @@ mod settings;
 mod starts;
 #[cfg(test)]
 mod suite;
+#[cfg(test)]
+mod told;
