@@ -73,11 +73,39 @@ impl Lag {
         // Nobody has so many that a float can't count them.
         self.rows.set(f64::from(u32::try_from(rows).unwrap_or(u32::MAX)));
         self.age.set(seconds);
-        match (self.is_late, age > LATE) {
-            (false, true) => tracing::warn!(service, rows, seconds, "events are late, the outbox grows"),
-            (true, false) => tracing::info!(service, rows, "events are no longer late"),
-            _ => {}
+        match self.news(age) {
+            Some(News::Late) => tracing::warn!(service, rows, seconds, "events are late"),
+            Some(News::InTime) => tracing::info!(service, rows, "events are no longer late"),
+            None => {}
         }
-        self.is_late = age > LATE;
+    }
+
+    /// What is worth a line: an outage is one for people, however long it takes, and its end another.
+    fn news(&mut self, age: Duration) -> Option<News> {
+        let before = std::mem::replace(&mut self.is_late, age > LATE);
+        match (before, self.is_late) {
+            (false, true) => Some(News::Late),
+            (true, false) => Some(News::InTime),
+            (false, false) | (true, true) => None,
+        }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum News {
+    Late,
+    InTime,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outbox_that_is_late_is_news_once_and_so_is_its_end() {
+        let mut lag = Lag { service: "checkout", rows: Gauge::noop(), age: Gauge::noop(), is_late: false };
+        let told = [0, 30, 31, 600, 31, 30, 0, 31].map(|seconds| lag.news(Duration::from_secs(seconds)));
+        let (late, in_time) = (Some(News::Late), Some(News::InTime));
+        assert_eq!(told, [None, None, late, None, None, in_time, None, Some(News::Late)]);
     }
 }
