@@ -4,6 +4,7 @@
 //! made, and the outcome of a call is written together with the next intent. Whoever finds that a write of
 //! his went nowhere has lost the checkout to another owner and stops.
 
+pub(crate) mod counts;
 pub mod state;
 pub mod steps;
 
@@ -21,8 +22,9 @@ use uuid::Uuid;
 
 use crate::checkout::{Checkout, Ending};
 use crate::error::Error;
-use crate::store::{self, Accepted, Held, IdempotencyKey, LEASE, Lease, Store};
+use crate::store::{self, Accepted, Claimed, Held, IdempotencyKey, LEASE, Lease, Store};
 use crate::watch::Watchers;
+use counts::Counts;
 use state::Outcome;
 use steps::{CALL_TIMEOUT, Participants};
 
@@ -46,6 +48,7 @@ struct Inner {
     participants: Participants,
     watchers: Watchers,
     world: World,
+    counts: Counts,
     /// This instance, as leases name it.
     owner: Uuid,
     tasks: TaskTracker,
@@ -65,6 +68,7 @@ impl Executor {
             store,
             participants,
             watchers,
+            counts: Counts::new(&world.metrics),
             world,
             owner,
             tasks: TaskTracker::new(),
@@ -142,8 +146,11 @@ impl Executor {
         if free == 0 {
             return Ok(IDLE);
         }
-        for checkout in inner.store.claim(inner.owner, free).await? {
-            tracing::info!(checkout_id = %checkout.id, state = checkout.state.name(), fence = checkout.fence, "checkout taken over");
+        for Claimed { checkout, is_abandoned } in inner.store.claim(inner.owner, free).await? {
+            if is_abandoned {
+                tracing::info!(checkout_id = %checkout.id, state = checkout.state.name(), fence = checkout.fence, "checkout taken over");
+                inner.counts.taken_over();
+            }
             let permit = inner.recoveries.clone().try_acquire_owned();
             let driver = self.clone();
             inner.tasks.spawn(async move {
@@ -184,6 +191,7 @@ impl Executor {
                 }
             }
             report(&checkout, &after);
+            inner.counts.moved(&checkout, &after);
             inner.watchers.changed(after.id);
             if after.state.is_terminal() {
                 inner.outbox.notify_one();

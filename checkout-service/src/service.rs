@@ -17,6 +17,7 @@ use crate::api::Api;
 use crate::config::Config;
 use crate::initiate::Initiator;
 use crate::saga::Executor;
+use crate::saga::counts;
 use crate::saga::steps::Participants;
 use crate::store::{self, Store};
 use crate::watch::Watchers;
@@ -99,6 +100,12 @@ impl Service {
                 shutdown.clone(),
             ),
         );
+        tasks.spawn(
+            "checkout outbox lag",
+            event_log::lag::watch("checkout", self.store.clone(), self.world.clone(), shutdown.clone()),
+        );
+        let backlog = counts::watch(self.store.clone(), self.world.clone(), shutdown.clone());
+        tasks.spawn("checkout backlog", backlog);
         // While the log is away checkouts go on, and their events wait in the outbox.
         let (store, log) = (self.store.clone(), Reached::new(self.log.clone()));
         let probe = move || {

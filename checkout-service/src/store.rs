@@ -79,6 +79,24 @@ pub enum Lease {
     Return,
 }
 
+/// A checkout that was claimed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimed {
+    /// The checkout, under its new fence.
+    pub checkout: Checkout,
+    /// Its last owner neither went on nor returned it until the lease was over: it died, hangs, or is cut off.
+    pub is_abandoned: bool,
+}
+
+/// What a store has that is unfinished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Backlog {
+    /// Checkouts that have not ended.
+    pub unfinished: u64,
+    /// Those of them that are stuck, see [`Checkout::is_stuck`].
+    pub stuck: u64,
+}
+
 /// Checkouts, their keys and their events.
 ///
 /// Leases and delays are judged by the store's clock, which is not the caller's where instances share the store;
@@ -116,10 +134,13 @@ pub trait Store: Outbox {
 
     /// Takes up to `limit` unfinished checkouts that are due and in nobody's hands, each under a new fence.
     /// A state that this version does not know is left alone, and a row that can't be read holds up no other.
-    async fn claim(&self, owner: Uuid, limit: usize) -> Result<Vec<Checkout>, Error>;
+    async fn claim(&self, owner: Uuid, limit: usize) -> Result<Vec<Claimed>, Error>;
 
     /// When [`Store::claim`] finds the next one; `None` when everything is finished.
     async fn next_due(&self) -> Result<Option<Timestamp>, Error>;
+
+    /// What is unfinished, for whoever watches.
+    async fn backlog(&self) -> Result<Backlog, Error>;
 
     /// Gives back all leases of an owner that stops.
     async fn give_back(&self, owner: Uuid) -> Result<(), Error>;

@@ -84,6 +84,9 @@ impl Service {
                 shutdown.clone(),
             ),
         );
+        let lag =
+            event_log::lag::watch("orders", outbox.clone(), self.orders.world.clone(), shutdown.clone());
+        tasks.spawn("outbox lag", lag);
         tasks.spawn(
             "relay",
             event_log::relay(outbox, self.log.clone(), changed, world.clone(), shutdown.clone()),

@@ -103,7 +103,7 @@ impl Clock for Broken {
 async fn a_panic_is_a_problem_and_not_the_end() {
     let services = Fake::default();
     services.replies("get_product", product());
-    let world = World { clock: Arc::new(Broken), ids: Arc::new(RandomIds) };
+    let world = World { clock: Arc::new(Broken), ids: Arc::new(RandomIds), ..World::real() };
     let router = gateway(settings(), &services, world).await.router();
     let shop = Shop { router, services, clock: testkit::world().1 };
     let answer = shop.send(ask("GET", "/api/v1/products/1", &[("authorization", "Bearer x")], "")).await;

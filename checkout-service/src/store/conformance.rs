@@ -8,14 +8,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use event_log::Event;
+use event_log::{Event, Waiting};
 use futures::future::BoxFuture;
 use proto::events::CheckoutCompleted;
 use types::{CheckoutId, Currency, Money, Timestamp, UserId};
 use uuid::Uuid;
 
-use super::{Accepted, Held, IdempotencyKey, KeyUse, LEASE, Lease, Store};
-use crate::checkout::{Checkout, Purchase};
+use super::{Accepted, Backlog, Held, IdempotencyKey, KeyUse, LEASE, Lease, Store};
+use crate::checkout::{Checkout, Purchase, STUCK_AFTER};
 use crate::saga::state::{Failure, Outcome, State};
 
 /// Who owns what a case has accepted.
@@ -136,8 +136,9 @@ pub async fn writes_are_fenced(store: Arc<dyn Store>, now: Timestamp, advance: A
     assert_eq!(store.claim(PEER, 10).await.unwrap(), [], "it is leased to me");
     advance(LEASE).await;
     let taken = store.claim(PEER, 10).await.unwrap();
-    assert_eq!(taken.iter().map(|c| (c.id, c.fence)).collect::<Vec<_>>(), [(id(1), 2)]);
-    let theirs = taken.into_iter().next().unwrap();
+    let seen = taken.iter().map(|c| (c.checkout.id, c.checkout.fence, c.is_abandoned));
+    assert_eq!(seen.collect::<Vec<_>>(), [(id(1), 2, true)]);
+    let theirs = taken.into_iter().next().unwrap().checkout;
     assert_eq!(store.save(&mine, &done(&mine, now), None, Lease::Keep).await.unwrap(), Held::Lost);
     assert_eq!(store.renew(&mine).await.unwrap(), Held::Lost);
     assert_eq!(store.find(id(1)).await.unwrap().unwrap().state, State::Reserving);
@@ -164,18 +165,46 @@ pub async fn what_is_due_is_claimed(store: Arc<dyn Store>, now: Timestamp, advan
     assert_eq!(store.claim(PEER, 10).await.unwrap().len(), 0, "it is not due yet");
     advance(Duration::from_secs(2)).await;
     let claimed = store.claim(PEER, 10).await.unwrap();
-    assert_eq!(claimed.iter().map(|c| (c.id, c.attempt())).collect::<Vec<_>>(), [(id(1), 1)]);
+    let seen = claimed.iter().map(|c| (c.checkout.id, c.checkout.attempt(), c.is_abandoned));
+    assert_eq!(seen.collect::<Vec<_>>(), [(id(1), 1, false)]);
     store.give_back(ME).await.unwrap();
-    assert_eq!(store.claim(PEER, 1).await.unwrap().len(), 1);
-    assert_eq!(store.claim(PEER, 10).await.unwrap().len(), 1);
+    for limit in [1, 10] {
+        let given_back = store.claim(PEER, limit).await.unwrap();
+        assert_eq!(given_back.iter().map(|c| c.is_abandoned).collect::<Vec<_>>(), [false]);
+    }
     assert_eq!(store.claim(PEER, 10).await.unwrap().len(), 0);
     let second = store.find(id(2)).await.unwrap().unwrap();
     advance(LEASE.saturating_sub(Duration::from_secs(1))).await;
     assert_eq!(store.renew(&second).await.unwrap(), Held::Yes);
     advance(Duration::from_secs(1)).await;
-    let ids: Vec<CheckoutId> = store.claim(ME, 10).await.unwrap().iter().map(|c| c.id).collect();
+    let ids: Vec<CheckoutId> = store.claim(ME, 10).await.unwrap().iter().map(|c| c.checkout.id).collect();
     assert!(!ids.contains(&id(2)), "its lease was renewed");
     assert_eq!(ids.len(), 2);
+}
+
+/// What is unfinished is counted, and what is stuck until it moves or ends.
+pub async fn the_backlog_is_counted(store: Arc<dyn Store>, now: Timestamp) {
+    let counted = async || {
+        let Backlog { unfinished, stuck } = store.backlog().await.unwrap();
+        (unfinished, stuck)
+    };
+    assert_eq!(counted().await, (0, 0));
+    let [mut first, second] = accepted(store.as_ref(), &[1, 2], now).await.try_into().unwrap();
+    for attempt in 1..=STUCK_AFTER {
+        assert_eq!(counted().await, (2, 0), "after {} attempts", attempt - 1);
+        let repeat = first.after(Outcome::Unknown, now, Duration::ZERO);
+        assert_eq!(store.save(&first, &repeat, None, Lease::Keep).await.unwrap(), Held::Yes);
+        first = repeat;
+    }
+    assert_eq!(counted().await, (2, 1));
+    assert_eq!(store.save(&first, &done(&first, now), None, Lease::Keep).await.unwrap(), Held::Yes);
+    assert_eq!(counted().await, (2, 0));
+    let releasing = second.after(Outcome::Refused(Failure::CheckoutExpired), now, Duration::ZERO);
+    store.save(&second, &releasing, None, Lease::Keep).await.unwrap();
+    assert_eq!(store.waiting().await.unwrap(), Waiting::default());
+    store.save(&releasing, &done(&releasing, now), Some(event(7, now)), Lease::Return).await.unwrap();
+    assert_eq!(counted().await, (1, 0));
+    assert_eq!(store.waiting().await.unwrap(), Waiting { rows: 1, oldest: Some(now) });
 }
 
 /// An end and its event are one write, and the outbox gives each event until it is marked.
@@ -198,6 +227,7 @@ pub async fn an_end_has_one_event(store: Arc<dyn Store>, now: Timestamp) {
     let seqs: Vec<i64> = rows.iter().map(|row| row.seq).collect();
     store.mark_published(&seqs).await.unwrap();
     assert_eq!(store.unpublished(10).await.unwrap(), []);
+    assert_eq!(store.waiting().await.unwrap(), Waiting::default());
     let snapshot = store.snapshot().await.unwrap();
     assert_eq!(snapshot.checkouts.into_iter().map(undated).collect::<Vec<_>>(), [undated(before)]);
     assert_eq!(snapshot.keys, [(user(1), "a".to_owned(), id(1))]);
@@ -230,8 +260,8 @@ pub async fn a_race_for_what_is_due_gives_each_checkout_to_one(stores: [Arc<dyn 
         .zip(stores.iter().cycle())
         .map(|(n, store)| async move { store.claim(Uuid::from_u128(100 + n), 7).await.unwrap() });
     let claimed = futures::future::join_all(claims).await;
-    let mut ids: Vec<CheckoutId> = claimed.iter().flatten().map(|checkout| checkout.id).collect();
-    ids.extend(other.claim(PEER, 100).await.unwrap().iter().map(|checkout| checkout.id));
+    let mut ids: Vec<CheckoutId> = claimed.iter().flatten().map(|claimed| claimed.checkout.id).collect();
+    ids.extend(other.claim(PEER, 100).await.unwrap().iter().map(|claimed| claimed.checkout.id));
     assert_eq!(ids.len(), 40);
     ids.sort_unstable_by_key(|id| id.0);
     ids.dedup();

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use event_log::postgres::outbox;
-use event_log::{Event, Outbox, OutboxRow};
+use event_log::{Event, Outbox, OutboxRow, Waiting};
 use platform::World;
 use platform::clock::Clock;
 use platform::config::Server;
@@ -20,8 +20,11 @@ use sqlx::types::time::OffsetDateTime;
 use types::{CheckoutId, Timestamp, UserId};
 use uuid::Uuid;
 
-use super::{Accepted, Error, HORIZON, Held, IdempotencyKey, KeyUse, LEASE, Lease, Snapshot, Store, entry};
-use crate::checkout::Checkout;
+use super::{
+    Accepted, Backlog, Claimed, Error, HORIZON, Held, IdempotencyKey, KeyUse, LEASE, Lease, Snapshot, Store,
+    entry,
+};
+use crate::checkout::{Checkout, STUCK_AFTER};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations/postgres");
 
@@ -184,11 +187,11 @@ impl Store for Postgres {
         self.database.within(self.update(update)).await
     }
 
-    async fn claim(&self, owner: Uuid, limit: usize) -> Result<Vec<Checkout>, Error> {
+    async fn claim(&self, owner: Uuid, limit: usize) -> Result<Vec<Claimed>, Error> {
         let claim = async {
             let rows = sqlx::query(concat!(
                 "WITH due AS MATERIALIZED (
-                     SELECT id AS due_id FROM checkouts
+                     SELECT id AS due_id, lease_until > due_at AS is_abandoned FROM checkouts
                      WHERE ",
                 unfinished!(),
                 "      AND (due_at <= now() OR due_at > now() + $3 * interval '1 microsecond')
@@ -199,6 +202,7 @@ impl Store for Postgres {
                  SET fence = fence + 1, owner = $1, lease_until = now() + $2 * interval '1 microsecond'
                  FROM due WHERE id = due_id RETURNING ",
                 rows::columns!(),
+                ", is_abandoned",
             ))
             .bind(owner)
             .bind(micros(LEASE))
@@ -227,10 +231,25 @@ impl Store for Postgres {
         self.database.within(find).await
     }
 
+    async fn backlog(&self) -> Result<Backlog, Error> {
+        let count = async {
+            let (unfinished, stuck): (i64, i64) = sqlx::query_as(
+                "SELECT count(*), count(*) FILTER (WHERE (timeline -> -1 ->> 'attempt')::bigint >= $1)
+                 FROM checkouts WHERE state NOT IN ('COMPLETED', 'FAILED')",
+            )
+            .bind(i64::from(STUCK_AFTER))
+            .fetch_one(&mut *self.database.connection().await?)
+            .await?;
+            Ok(Backlog { unfinished: unfinished.unsigned_abs(), stuck: stuck.unsigned_abs() })
+        };
+        self.database.within(count).await
+    }
+
     async fn give_back(&self, owner: Uuid) -> Result<(), Error> {
         let give_back = async {
             sqlx::query(
-                "UPDATE checkouts SET lease_until = now()
+                // Not longer than until it is due, which is how a lease that was returned is told.
+                "UPDATE checkouts SET lease_until = least(now(), due_at)
                  WHERE owner = $1 AND state NOT IN ('COMPLETED', 'FAILED')",
             )
             .bind(owner)
@@ -277,5 +296,9 @@ impl Outbox for Postgres {
 
     async fn mark_published(&self, seqs: &[i64]) -> Result<(), Error> {
         outbox::mark_published(&self.database, seqs).await
+    }
+
+    async fn waiting(&self) -> Result<Waiting, Error> {
+        outbox::waiting(&self.database).await
     }
 }

@@ -1,22 +1,25 @@
 //! Checkouts in a SQLite file that this process alone has open.
 
+mod rows;
+
 use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use event_log::sqlite::outbox;
-use event_log::{Event, Outbox, OutboxRow};
+use event_log::{Event, Outbox, OutboxRow, Waiting};
 use platform::clock::Clock;
 use proto::events::CHECKOUT_EVENTS;
 use sql::sqlite::{Database, Sharing};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, SqliteConnection};
-use types::{CheckoutId, Currency, Money, Timestamp, UserId};
+use sqlx::Row as _;
+use types::{CheckoutId, Timestamp, UserId};
 use uuid::Uuid;
 
-use super::{Accepted, Error, HORIZON, Held, IdempotencyKey, KeyUse, LEASE, Lease, Snapshot, Store, entry};
-use crate::checkout::Checkout;
-use crate::saga::state::State;
+use super::{
+    Accepted, Backlog, Claimed, Error, HORIZON, Held, IdempotencyKey, KeyUse, LEASE, Lease, Snapshot, Store,
+    entry,
+};
+use crate::checkout::{Checkout, STUCK_AFTER};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations/sqlite");
 
@@ -45,8 +48,10 @@ impl Sqlite {
         database
             .write(|connection| {
                 Box::pin(async move {
+                    // Long over, and not returned, which is 0.
                     sqlx::query(
-                        "UPDATE checkouts SET lease_until = 0 WHERE state NOT IN ('COMPLETED', 'FAILED')",
+                        "UPDATE checkouts SET lease_until = 1 \
+                         WHERE lease_until > 0 AND state NOT IN ('COMPLETED', 'FAILED')",
                     )
                     .execute(connection)
                     .await?;
@@ -86,13 +91,13 @@ impl Store for Sqlite {
         self.database
             .write(move |connection| {
                 Box::pin(async move {
-                    if let Some(used) = key_use(connection, key.user_id, &key.text).await? {
+                    if let Some(used) = rows::key_use(connection, key.user_id, &key.text).await? {
                         return Ok(Accepted::Repeated(used));
                     }
-                    if let Some(other) = in_progress(connection, checkout.user_id, bought_version).await? {
+                    if let Some(other) = rows::in_progress(connection, checkout.user_id, bought_version).await? {
                         return Ok(Accepted::InProgress(other));
                     }
-                    insert(connection, &checkout, owner, lease_until).await?;
+                    rows::insert(connection, &checkout, owner, lease_until).await?;
                     sqlx::query("INSERT INTO idempotency_keys (user_id, key, fingerprint, checkout_id) VALUES (?, ?, ?, ?)")
                         .bind(key.user_id.get())
                         .bind(&key.text)
@@ -107,7 +112,7 @@ impl Store for Sqlite {
     }
 
     async fn key_use(&self, user_id: UserId, key: &str) -> Result<Option<KeyUse>, Error> {
-        key_use(&mut *self.database.read().await?, user_id, key).await
+        rows::key_use(&mut *self.database.read().await?, user_id, key).await
     }
 
     async fn find(&self, id: CheckoutId) -> Result<Option<Checkout>, Error> {
@@ -116,7 +121,7 @@ impl Store for Sqlite {
             .bind(id.to_string())
             .fetch_optional(&mut *connection)
             .await?;
-        row.map(|row| read(&row)).transpose()
+        row.map(|row| rows::read(&row)).transpose()
     }
 
     async fn save(
@@ -130,7 +135,7 @@ impl Store for Sqlite {
         self.database
             .write(move |connection| {
                 Box::pin(async move {
-                    let failure = after.state.failure().map(json).transpose()?;
+                    let failure = after.state.failure().map(rows::json).transpose()?;
                     let written = sqlx::query(
                         "UPDATE checkouts SET state = ?, failure = ?, due_at = ?, timeline = ?, completed_at = ?, lease_until = ? \
                          WHERE id = ? AND fence = ? AND state = ?",
@@ -138,7 +143,7 @@ impl Store for Sqlite {
                     .bind(after.state.name())
                     .bind(failure)
                     .bind(after.due_at.micros())
-                    .bind(json(&after.timeline)?)
+                    .bind(rows::json(&after.timeline)?)
                     .bind(after.completed_at.map(Timestamp::micros))
                     .bind(lease_until)
                     .bind(after.id.to_string())
@@ -176,7 +181,7 @@ impl Store for Sqlite {
             .await
     }
 
-    async fn claim(&self, owner: Uuid, limit: usize) -> Result<Vec<Checkout>, Error> {
+    async fn claim(&self, owner: Uuid, limit: usize) -> Result<Vec<Claimed>, Error> {
         let (now, lease_until) = (self.clock.now(), self.lease(Lease::Keep));
         let horizon = now.after(HORIZON).micros();
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -185,24 +190,32 @@ impl Store for Sqlite {
             .write(move |connection| {
                 Box::pin(async move {
                     let rows = sqlx::query(concat!(
-                        "UPDATE checkouts SET fence = fence + 1, owner = ?1, lease_until = ?2 WHERE id IN ( \
-                           SELECT id FROM checkouts WHERE ",
+                        "SELECT *, lease_until > 0 AS is_abandoned FROM checkouts WHERE ",
                         unfinished!(),
-                        " AND (due_at <= ?3 OR due_at > ?4) AND (lease_until <= ?3 OR lease_until > ?4) \
-                           ORDER BY due_at LIMIT ?5) RETURNING *",
+                        " AND (due_at <= ?1 OR due_at > ?2) AND (lease_until <= ?1 OR lease_until > ?2) \
+                           ORDER BY due_at LIMIT ?3",
                     ))
-                    .bind(owner.to_string())
-                    .bind(lease_until)
                     .bind(now.micros())
                     .bind(horizon)
                     .bind(limit)
-                    .fetch_all(connection)
+                    .fetch_all(&mut *connection)
+                    .await?;
+                    let ids = rows.iter().map(|row| row.try_get("id")).collect::<Result<Vec<String>, _>>()?;
+                    // Nobody else writes between the two statements.
+                    sqlx::query(
+                        "UPDATE checkouts SET fence = fence + 1, owner = ?, lease_until = ? \
+                         WHERE id IN (SELECT value FROM json_each(?))",
+                    )
+                    .bind(owner.to_string())
+                    .bind(lease_until)
+                    .bind(rows::json(&ids)?)
+                    .execute(connection)
                     .await?;
                     Ok::<_, Error>(rows)
                 })
             })
             .await?;
-        Ok(rows.iter().filter_map(readable).collect())
+        Ok(rows.iter().filter_map(rows::readable).collect())
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>, Error> {
@@ -214,6 +227,17 @@ impl Store for Sqlite {
         .fetch_one(&mut *connection)
         .await?;
         Ok(due.map(Timestamp::from_micros))
+    }
+
+    async fn backlog(&self) -> Result<Backlog, Error> {
+        let (unfinished, stuck): (i64, i64) = sqlx::query_as(
+            "SELECT count(*), count(*) FILTER (WHERE json_extract(timeline, '$[#-1].attempt') >= ?) \
+             FROM checkouts WHERE state NOT IN ('COMPLETED', 'FAILED')",
+        )
+        .bind(STUCK_AFTER)
+        .fetch_one(&mut *self.database.read().await?)
+        .await?;
+        Ok(Backlog { unfinished: unfinished.unsigned_abs(), stuck: stuck.unsigned_abs() })
     }
 
     async fn give_back(&self, owner: Uuid) -> Result<(), Error> {
@@ -242,10 +266,11 @@ impl Store for Sqlite {
                 .fetch_all(&mut *transaction)
                 .await?;
         let events = outbox::all(&mut transaction).await?;
-        let keys = keys.into_iter().map(|(user, key, id)| Ok((parse_user(user)?, key, parse_id(&id)?)));
+        let keys =
+            keys.into_iter().map(|(user, key, id)| Ok((rows::parse_user(user)?, key, rows::parse_id(&id)?)));
         let events = events.into_iter().map(entry);
         Ok(Snapshot {
-            checkouts: checkouts.iter().map(read).collect::<Result<_, Error>>()?,
+            checkouts: checkouts.iter().map(rows::read).collect::<Result<_, Error>>()?,
             keys: keys.collect::<Result<_, Error>>()?,
             events: events.collect::<Result<_, Error>>()?,
         })
@@ -269,122 +294,8 @@ impl Outbox for Sqlite {
     async fn mark_published(&self, ids: &[i64]) -> Result<(), Error> {
         outbox::mark_published(&self.database, ids).await
     }
-}
 
-async fn key_use(
-    connection: &mut SqliteConnection,
-    user_id: UserId,
-    key: &str,
-) -> Result<Option<KeyUse>, Error> {
-    let row: Option<(String, String)> =
-        sqlx::query_as("SELECT checkout_id, fingerprint FROM idempotency_keys WHERE user_id = ? AND key = ?")
-            .bind(user_id.get())
-            .bind(key)
-            .fetch_optional(connection)
-            .await?;
-    row.map(|(id, fingerprint)| Ok(KeyUse { checkout_id: parse_id(&id)?, fingerprint })).transpose()
-}
-
-/// A purchase that is running or done, and that the cart has not seen yet.
-async fn in_progress(
-    connection: &mut SqliteConnection,
-    user_id: UserId,
-    bought_version: i64,
-) -> Result<Option<CheckoutId>, Error> {
-    let id: Option<String> = sqlx::query_scalar(
-        "SELECT id FROM checkouts WHERE user_id = ? AND cart_version > ? AND state <> 'FAILED' \
-         ORDER BY cart_version DESC LIMIT 1",
-    )
-    .bind(user_id.get())
-    .bind(bought_version)
-    .fetch_optional(connection)
-    .await?;
-    id.as_deref().map(parse_id).transpose()
-}
-
-async fn insert(
-    connection: &mut SqliteConnection,
-    checkout: &Checkout,
-    owner: Uuid,
-    lease_until: i64,
-) -> Result<(), Error> {
-    sqlx::query(
-        "INSERT INTO checkouts (id, user_id, cart_version, items, total_minor, currency, payment_method, \
-         shipping_address, traceparent, created_at, deadline, state, due_at, fence, owner, lease_until, timeline) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )
-    .bind(checkout.id.to_string())
-    .bind(checkout.user_id.get())
-    .bind(checkout.cart_version)
-    .bind(json(&checkout.items)?)
-    .bind(checkout.total.minor)
-    .bind(checkout.total.currency.code())
-    .bind(&checkout.payment_method)
-    .bind(checkout.shipping_address.as_ref().map(json).transpose()?)
-    .bind(&checkout.traceparent)
-    .bind(checkout.created_at.micros())
-    .bind(checkout.deadline.micros())
-    .bind(checkout.state.name())
-    .bind(checkout.due_at.micros())
-    .bind(checkout.fence)
-    .bind(owner.to_string())
-    .bind(lease_until)
-    .bind(json(&checkout.timeline)?)
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// A checkout that was claimed, unless it can't be read: it is left until its lease is over, and then for
-/// whoever can. What the row says is not logged: it names people.
-fn readable(row: &SqliteRow) -> Option<Checkout> {
-    let checkout = read(row);
-    if let Err(error) = &checkout {
-        let id: Option<String> = row.try_get("id").ok();
-        tracing::error!(checkout_id = id, %error, "a checkout can't be read");
+    async fn waiting(&self) -> Result<Waiting, Error> {
+        outbox::waiting(&self.database).await
     }
-    checkout.ok()
-}
-
-fn read(row: &SqliteRow) -> Result<Checkout, Error> {
-    let state: String = row.try_get("state")?;
-    let failure: Option<String> = row.try_get("failure")?;
-    let failure = failure.as_deref().map(from_json).transpose()?;
-    let currency: Currency = row.try_get::<String, _>("currency")?.parse().map_err(Error::defect)?;
-    let address: Option<String> = row.try_get("shipping_address")?;
-    let moment = |column| row.try_get(column).map(Timestamp::from_micros);
-    Ok(Checkout {
-        id: parse_id(row.try_get("id")?)?,
-        user_id: parse_user(row.try_get("user_id")?)?,
-        cart_version: row.try_get("cart_version")?,
-        items: from_json(row.try_get("items")?)?,
-        total: Money::new(row.try_get("total_minor")?, currency),
-        payment_method: row.try_get("payment_method")?,
-        shipping_address: address.as_deref().map(from_json).transpose()?,
-        traceparent: row.try_get("traceparent")?,
-        created_at: moment("created_at")?,
-        deadline: moment("deadline")?,
-        state: State::from_parts(&state, failure)
-            .ok_or_else(|| Error::defect(format!("a checkout is in the unknown state {state}")))?,
-        due_at: moment("due_at")?,
-        fence: row.try_get("fence")?,
-        timeline: from_json(row.try_get("timeline")?)?,
-        completed_at: row.try_get::<Option<i64>, _>("completed_at")?.map(Timestamp::from_micros),
-    })
-}
-
-fn parse_id(text: &str) -> Result<CheckoutId, Error> {
-    text.parse().map_err(Error::defect)
-}
-
-fn parse_user(id: i64) -> Result<UserId, Error> {
-    UserId::try_from(id).map_err(Error::defect)
-}
-
-fn json(value: &impl serde::Serialize) -> Result<String, Error> {
-    serde_json::to_string(value).map_err(Error::defect)
-}
-
-fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Error> {
-    serde_json::from_str(text).map_err(Error::defect)
 }

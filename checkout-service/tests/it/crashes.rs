@@ -11,7 +11,7 @@ use crate::faults::{Fault, Faults};
 use crate::shop::{Around, Shop, declined, request};
 
 /// Starts a shop, runs it into a call that hangs, kills it there, and returns the shop started again.
-fn kill_at(around: &Around, rpc: &'static str, fault: Fault, request: InitiateCheckoutRequest) {
+pub(crate) fn kill_at(around: &Around, rpc: &'static str, fault: Fault, request: InitiateCheckoutRequest) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let shop = around.start().await;
@@ -32,7 +32,7 @@ fn faults<'a>(around: &'a Around, rpc: &str) -> &'a Faults {
     }
 }
 
-fn after_restart<T>(around: &Around, test: impl AsyncFnOnce(&Shop) -> T) -> T {
+pub(crate) fn after_restart<T>(around: &Around, test: impl AsyncFnOnce(&Shop) -> T) -> T {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let shop = around.start().await;
@@ -43,7 +43,7 @@ fn after_restart<T>(around: &Around, test: impl AsyncFnOnce(&Shop) -> T) -> T {
 }
 
 /// The same key after the restart leads to the same checkout, at its end.
-fn ends_as(around: &Around, wanted: CheckoutStatus, request: InitiateCheckoutRequest, what: &str) {
+pub(crate) fn ends_as(around: &Around, wanted: CheckoutStatus, request: InitiateCheckoutRequest, what: &str) {
     after_restart(around, async |shop| {
         let reply = shop.buy(request).await.unwrap();
         assert!(reply.replayed, "{what}: the accepted checkout is still there");

@@ -16,3 +16,4 @@ mod participants;
 mod shop;
 mod store;
 mod storms;
+mod watched;

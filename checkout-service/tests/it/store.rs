@@ -153,6 +153,13 @@ macro_rules! conforms {
             }
 
             #[tokio::test(flavor = "multi_thread")]
+            async fn the_backlog_is_counted() {
+                let Some(place) = $place::new().await else { return };
+                conformance::the_backlog_is_counted(place.store(), place.now()).await;
+                place.done().await;
+            }
+
+            #[tokio::test(flavor = "multi_thread")]
             async fn an_end_has_one_event() {
                 let Some(place) = $place::new().await else { return };
                 conformance::an_end_has_one_event(place.store(), place.now()).await;
@@ -206,7 +213,7 @@ conforms!(postgres, OnServer);
 
 async fn claimed(store: &dyn Store) -> Vec<(u128, i64)> {
     let claimed = store.claim(Uuid::nil(), 10).await.unwrap();
-    claimed.iter().map(|c| (c.id.0.as_u128(), c.fence)).collect()
+    claimed.iter().map(|c| (c.checkout.id.0.as_u128(), c.checkout.fence)).collect()
 }
 
 #[tokio::test]

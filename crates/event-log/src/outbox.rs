@@ -10,6 +10,7 @@ use platform::retry::Backoff;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::lag::Waiting;
 use crate::{Event, EventLog};
 
 /// Rows carried at once.
@@ -41,6 +42,12 @@ pub trait Outbox: Send + Sync {
     /// # Errors
     /// Any [`sql::Error`].
     async fn mark_published(&self, ids: &[i64]) -> Result<(), sql::Error>;
+
+    /// What waits, whoever is carrying it.
+    ///
+    /// # Errors
+    /// Any [`sql::Error`].
+    async fn waiting(&self) -> Result<Waiting, sql::Error>;
 }
 
 /// An event on its way.

@@ -2,7 +2,7 @@
 //!
 //! [`check()`] is one pure function over [`Facts`], what the services' own snapshots say; [`read()`] takes those
 //! from the files of a shop, running or not; [`run`] does both, and again where a running shop may only be
-//! a little behind.
+//! a little behind; [`run_with`] also knows what clients were told.
 //!
 //! A checkout that has ended is held to every invariant. One that still runs is held to what must hold at any
 //! time: nothing is taken twice, stock adds up, a key and a cart are good for one purchase. What the
@@ -29,7 +29,7 @@ pub use facts::{Facts, Log};
 pub use history::{Acknowledged, History, Status};
 pub(crate) use read::TOPICS;
 pub use read::{Sources, read};
-pub use report::{Checkouts, Report, run};
+pub use report::{Checkouts, Report, run, run_with};
 pub use violation::{Invariant, Subject, Violation};
 
 /// Every violation of an invariant, in the order of [`Invariant`]; none in a sound shop at rest.

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use api_gateway::AuthMode;
 use api_gateway::auth::{Identity, Keys, Role, Token};
 use platform::World;
+use platform::config::Log;
 use tokio_util::sync::CancellationToken;
 use types::UserId;
 
@@ -28,9 +29,10 @@ const AUDIT_PATIENCE: Duration = Duration::from_secs(10);
 /// Starts the shop, or carries out a command. The code is 0 when it was done, 1 when not, or when an audit
 /// found violations.
 pub fn run(settings: Config) -> ExitCode {
-    let log = settings.log.clone();
+    // A command runs beside a shop, whose port for metrics is taken.
+    let log = Log { metrics_addr: None, ..settings.log.clone() };
     match settings.command.clone() {
-        None => platform::run("oxcart", &log, |shutdown| serve(settings, shutdown)),
+        None => platform::run("oxcart", &settings.log.clone(), |shutdown| serve(settings, shutdown)),
         Some(Command::Demo { url }) => {
             platform::run("oxcart demo", &log, |shutdown| stoppable(demo::run(settings, url), shutdown))
         }

@@ -45,7 +45,7 @@ pub async fn bind(address: SocketAddr, variable: &str) -> anyhow::Result<TcpList
         .with_context(|| format!("can't listen on {address}, choose another {variable} or BIND_ADDR"))
 }
 
-/// Log lines.
+/// What is told of a running program: log lines and numbers.
 #[derive(clap::Args, Debug, Clone)]
 pub struct Log {
     /// Least level to log: error, warn, info, debug, trace; also by module, as in "info,sqlx=warn"
@@ -54,6 +54,9 @@ pub struct Log {
     /// Shape of the log lines; pretty on a terminal, else json
     #[arg(long, env = "LOG_FORMAT")]
     pub log_format: Option<LogFormat>,
+    /// Address and port that serve metrics as Prometheus text at /metrics, as 0.0.0.0:9100; unset: none
+    #[arg(long, env = "METRICS_ADDR")]
+    pub metrics_addr: Option<SocketAddr>,
 }
 
 /// The shape of a log line.

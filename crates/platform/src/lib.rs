@@ -1,8 +1,8 @@
 //! What every program of the shop calls, as plain functions and values: configuration, telemetry, shutdown,
 //! clock and ids, the gRPC server and what surrounds each call, the transport to other services.
 //!
-//! Nothing here knows a message of the contract or a database, and nothing is global: two services in one
-//! process are the default.
+//! Nothing here knows a message of the contract or a database, and nothing is global but what the process has one of,
+//! its log lines and its numbers: two services in one process are the default.
 
 pub mod breaker;
 pub mod clock;
@@ -12,6 +12,7 @@ pub mod grpc;
 pub mod health;
 pub mod healthcheck;
 pub mod ids;
+pub mod metrics;
 pub mod retry;
 mod run;
 mod serve;

@@ -1,19 +1,22 @@
 //! From `main` to the exit code.
 
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::metrics::Metrics;
 use crate::{config, telemetry};
 
 /// How long blocking work may go on after everything else has ended.
 const LAST_MOMENTS: Duration = Duration::from_secs(1);
 
-/// Runs a program: log lines to stderr, a multi-threaded runtime, and `start` with a token that SIGTERM or SIGINT
+/// Runs a program: log lines to stderr, metrics where they are asked for, a multi-threaded runtime, and `start` with a token that SIGTERM or SIGINT
 /// cancels. A second signal ends the process at once. An error is one line on stderr and exit code 1.
 pub fn run<F, Running>(program: &'static str, log: &config::Log, start: F) -> ExitCode
 where
@@ -21,7 +24,7 @@ where
     Running: Future<Output = anyhow::Result<()>>,
 {
     telemetry::start(log);
-    match run_to_the_end(program, start) {
+    match run_to_the_end(program, log.metrics_addr, start) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Not a log line: whoever started the program by hand must see it whatever the log level.
@@ -31,7 +34,11 @@ where
     }
 }
 
-fn run_to_the_end<F, Running>(program: &'static str, start: F) -> anyhow::Result<()>
+fn run_to_the_end<F, Running>(
+    program: &'static str,
+    metrics_addr: Option<SocketAddr>,
+    start: F,
+) -> anyhow::Result<()>
 where
     F: FnOnce(CancellationToken) -> Running,
     Running: Future<Output = anyhow::Result<()>>,
@@ -43,13 +50,41 @@ where
     let outcome = runtime.block_on(async {
         let shutdown = CancellationToken::new();
         let impatient = second_signal(program, shutdown.clone());
+        let metrics = serve_metrics(program, metrics_addr).await?;
         tokio::select! {
             outcome = start(shutdown) => outcome,
+            outcome = metrics => outcome,
             impatient = impatient => impatient.and_then(|()| anyhow::bail!("stopped at once by a second signal")),
         }
     });
     runtime.shutdown_timeout(LAST_MOMENTS);
     outcome
+}
+
+/// Binds the port at once; what it returns serves for as long as it is polled.
+async fn serve_metrics(
+    program: &'static str,
+    address: Option<SocketAddr>,
+) -> anyhow::Result<impl Future<Output = anyhow::Result<()>>> {
+    let metrics = Metrics::of_the_process();
+    let labels = [("program", program), ("version", env!("CARGO_PKG_VERSION"))];
+    metrics.gauge("oxcart_build_info", "Always 1; the labels say which program this is.", &labels).set(1.0);
+    let listener = match address {
+        Some(address) => {
+            let listener = TcpListener::bind(address)
+                .await
+                .with_context(|| format!("can't listen on {address}, choose another METRICS_ADDR"))?;
+            tracing::info!(program, address = %listener.local_addr()?, "metrics served");
+            Some(listener)
+        }
+        None => None,
+    };
+    Ok(async move {
+        match listener {
+            Some(listener) => metrics.serve(listener).await,
+            None => std::future::pending().await,
+        }
+    })
 }
 
 /// Cancels the token at the first signal, returns at the second.

@@ -4,20 +4,24 @@ use std::sync::Arc;
 
 use crate::clock::{Clock, SystemClock};
 use crate::ids::{Ids, RandomIds};
+use crate::metrics::Metrics;
 
-/// Where time and new ids come from. Handed in, so that a test decides both.
+/// Where time and new ids come from, and where numbers go. Handed in, so that a test decides the first two and sees
+/// the last.
 #[derive(Clone)]
 pub struct World {
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// New ids.
     pub ids: Arc<dyn Ids>,
+    /// What is counted.
+    pub metrics: Metrics,
 }
 
 impl World {
-    /// The system's clock and random ids.
+    /// The system's clock, random ids, and the numbers of this process.
     pub fn real() -> Self {
-        Self { clock: Arc::new(SystemClock), ids: Arc::new(RandomIds) }
+        Self { clock: Arc::new(SystemClock), ids: Arc::new(RandomIds), metrics: Metrics::of_the_process() }
     }
 
     /// A number from 0 to 1, as random as the ids are: for the jitter of a [`Backoff`].

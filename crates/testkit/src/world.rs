@@ -9,6 +9,7 @@ use std::time::Duration;
 use platform::World;
 use platform::clock::Clock;
 use platform::ids::Ids;
+use platform::metrics::Metrics;
 use tokio::sync::watch;
 use types::Timestamp;
 use uuid::{Builder, Uuid};
@@ -19,7 +20,11 @@ const BEGINNING: i64 = 1_763_842_530_000_000;
 /// A world with a clock that stands still and ids that count, and the clock to move it.
 pub fn world() -> (World, ManualClock) {
     let clock = ManualClock::at(Timestamp::from_micros(BEGINNING));
-    let world = World { clock: Arc::new(clock.clone()), ids: Arc::new(CountingIds::default()) };
+    let world = World {
+        clock: Arc::new(clock.clone()),
+        ids: Arc::new(CountingIds::default()),
+        metrics: Metrics::default(),
+    };
     (world, clock)
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use event_log::Waiting;
 use types::{OrderId, Timestamp, UserId};
 use uuid::Uuid;
 
@@ -34,6 +35,7 @@ async fn has_nothing_at_first(place: &Place) {
     assert_eq!(store.order(OrderId(Uuid::from_u128(1))).await.unwrap(), None);
     assert_eq!(store.orders(user(7), None, None, 10).await.unwrap(), []);
     assert!(store.unpublished(10).await.unwrap().is_empty());
+    assert_eq!(store.waiting().await.unwrap(), Waiting::default());
     store.ping().await.unwrap();
 }
 
@@ -135,6 +137,7 @@ async fn tells_in_the_order_of_writing(place: &Place) {
     let left = store.unpublished(10).await.unwrap();
     assert_eq!(left.len(), 1);
     assert_eq!(left[0].event, created(&order(2, 7, 100)));
+    assert_eq!(store.waiting().await.unwrap(), Waiting { rows: 1, oldest: Some(left[0].event.time) });
     let published: Vec<bool> = store.snapshot().await.unwrap().outbox.iter().map(|w| w.published).collect();
     assert_eq!(published, [true, true, false]);
 }

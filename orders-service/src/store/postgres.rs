@@ -6,7 +6,7 @@ mod tests;
 
 use async_trait::async_trait;
 use event_log::postgres::outbox;
-use event_log::{Event, Outbox, OutboxRow};
+use event_log::{Event, Outbox, OutboxRow, Waiting};
 use platform::config::Server;
 use proto::events::ORDER_EVENTS;
 use sql::Error;
@@ -160,6 +160,10 @@ impl Outbox for Postgres {
 
     async fn mark_published(&self, ids: &[i64]) -> Result<(), Error> {
         outbox::mark_published(&self.database, ids).await
+    }
+
+    async fn waiting(&self) -> Result<Waiting, Error> {
+        outbox::waiting(&self.database).await
     }
 }
 

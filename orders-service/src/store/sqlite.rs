@@ -6,7 +6,7 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use event_log::sqlite::outbox;
-use event_log::{Event, Outbox, OutboxRow};
+use event_log::{Event, Outbox, OutboxRow, Waiting};
 use proto::events::ORDER_EVENTS;
 use sql::Error;
 use sql::sqlite::{Database, OpenError, Sharing};
@@ -165,6 +165,10 @@ impl Outbox for Sqlite {
 
     async fn mark_published(&self, ids: &[i64]) -> Result<(), Error> {
         outbox::mark_published(&self.database, ids).await
+    }
+
+    async fn waiting(&self) -> Result<Waiting, Error> {
+        outbox::waiting(&self.database).await
     }
 }
 

@@ -5,6 +5,7 @@
 //! store. Whatever the service believes, the [`ledger`] tells what happened to the money.
 
 pub mod ledger;
+pub mod rules;
 mod token;
 
 use std::sync::Arc;
@@ -149,28 +150,15 @@ impl Provider for Simulated {
     }
 
     async fn capture(&self, key: CheckoutId) -> Result<Standing, Error> {
-        let effect = |standing: Option<&Standing>| match standing {
-            Some(Standing::Authorized) => Some(Effect::Capture),
-            Some(_) | None => None,
-        };
-        lossy(self.resolve(key, effect).await?)
+        lossy(self.resolve(key, rules::capture).await?)
     }
 
     async fn void(&self, key: CheckoutId) -> Result<Standing, Error> {
-        let effect = |standing: Option<&Standing>| match standing {
-            None => Some(Effect::Tombstone),
-            Some(Standing::Authorized) => Some(Effect::Void),
-            Some(_) => None,
-        };
-        reliable(self.resolve(key, effect).await?)
+        reliable(self.resolve(key, rules::void).await?)
     }
 
     async fn refund(&self, key: CheckoutId) -> Result<Standing, Error> {
-        let effect = |standing: Option<&Standing>| match standing {
-            Some(Standing::Captured) => Some(Effect::Refund),
-            Some(_) | None => None,
-        };
-        reliable(self.resolve(key, effect).await?)
+        reliable(self.resolve(key, rules::refund).await?)
     }
 
     async fn find(&self, key: CheckoutId) -> Result<Option<Standing>, Error> {

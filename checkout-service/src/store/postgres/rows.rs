@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::checkout::Checkout;
 use crate::saga::state::State;
-use crate::store::{Accepted, Error, IdempotencyKey, KeyUse, LEASE};
+use crate::store::{Accepted, Claimed, Error, IdempotencyKey, KeyUse, LEASE};
 
 /// What [`read`] needs of a row.
 macro_rules! columns {
@@ -80,13 +80,15 @@ pub(super) async fn accept(
 
 /// A checkout that was claimed, unless it can't be read: it is left until its lease is over, and then for
 /// whoever can. What the row says is not logged: it names people.
-pub(super) fn readable(row: &PgRow) -> Option<Checkout> {
-    let checkout = read(row);
-    if let Err(error) = &checkout {
-        let checkout_id: Option<Uuid> = row.try_get("id").ok();
-        tracing::error!(?checkout_id, %error, "a checkout can't be read");
-    }
-    checkout.ok()
+pub(super) fn readable(row: &PgRow) -> Option<Claimed> {
+    let claimed =
+        || Ok::<_, Error>(Claimed { checkout: read(row)?, is_abandoned: row.try_get("is_abandoned")? });
+    claimed()
+        .inspect_err(|error| {
+            let checkout_id: Option<Uuid> = row.try_get("id").ok();
+            tracing::error!(?checkout_id, %error, "a checkout can't be read");
+        })
+        .ok()
 }
 
 pub(super) fn read(row: &PgRow) -> Result<Checkout, Error> {

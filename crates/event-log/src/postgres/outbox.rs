@@ -34,6 +34,7 @@ use sqlx::PgConnection;
 use sqlx::types::time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::lag::Waiting;
 use crate::{Event, OutboxRow, Written};
 
 /// Writes an event, in the transaction of what it tells of.
@@ -118,6 +119,21 @@ pub async fn mark_published(database: &Database, seqs: &[i64]) -> Result<(), Err
         Ok(())
     };
     database.within(mark).await
+}
+
+/// As [`crate::Outbox::waiting`].
+///
+/// # Errors
+/// Any [`Error`].
+pub async fn waiting(database: &Database) -> Result<Waiting, Error> {
+    let count = async {
+        let (rows, oldest): (i64, Option<OffsetDateTime>) =
+            sqlx::query_as("SELECT count(*), min(time) FROM outbox WHERE published_at IS NULL")
+                .fetch_one(&mut *database.connection().await?)
+                .await?;
+        Ok(Waiting { rows: rows.unsigned_abs(), oldest: oldest.map(Into::into) })
+    };
+    database.within(count).await
 }
 
 /// Every event ever written, in the order of writing.

@@ -25,6 +25,7 @@ use sql::sqlite::Database;
 use sqlx::SqliteConnection;
 use types::Timestamp;
 
+use crate::lag::Waiting;
 use crate::{Event, OutboxRow, Written};
 
 /// Writes an event, in the transaction of what it tells of.
@@ -82,6 +83,18 @@ pub async fn mark_published(database: &Database, seqs: &[i64]) -> Result<(), Err
             })
         })
         .await
+}
+
+/// As [`crate::Outbox::waiting`].
+///
+/// # Errors
+/// Any [`Error`].
+pub async fn waiting(database: &Database) -> Result<Waiting, Error> {
+    let (rows, oldest): (i64, Option<i64>) =
+        sqlx::query_as("SELECT count(*), min(time) FROM outbox WHERE published = 0")
+            .fetch_one(&mut *database.read().await?)
+            .await?;
+    Ok(Waiting { rows: rows.unsigned_abs(), oldest: oldest.map(Timestamp::from_micros) })
 }
 
 /// Every event ever written, in the order of writing.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use event_log::postgres::outbox;
-use event_log::{Event, Outbox, OutboxRow, Written};
+use event_log::{Event, Outbox, OutboxRow, Waiting, Written};
 use sql::postgres::{Database, Scratch};
 use sqlx::migrate::Migrator;
 use sqlx::{Connection as _, PgConnection};
@@ -68,6 +68,10 @@ impl Outbox for Instance {
         let marked = outbox::mark_published(&self.database, ids).await;
         self.failures.fetch_add(marked.is_err().into(), Ordering::Relaxed);
         marked
+    }
+
+    async fn waiting(&self) -> Result<Waiting, sql::Error> {
+        outbox::waiting(&self.database).await
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use event_log::{Error, Event, EventLog, Outbox, OutboxRow, Subscription, relay};
+use event_log::{Error, Event, EventLog, Outbox, OutboxRow, Subscription, Waiting, lag, relay};
 use testkit::{ManualClock, eventually};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -51,6 +51,12 @@ impl Outbox for Rows {
             *marked |= ids.contains(&row.seq);
         }
         Ok(())
+    }
+
+    async fn waiting(&self) -> Result<Waiting, sql::Error> {
+        let rows = self.rows.lock().unwrap();
+        let waiting = rows.iter().filter(|(_, marked)| !marked).map(|(row, _)| row.event.time);
+        Ok(Waiting { rows: waiting.clone().count().try_into().unwrap(), oldest: waiting.min() })
     }
 }
 
@@ -206,4 +212,38 @@ async fn a_log_that_fails_is_left_alone_for_a_while() {
     }
     assert!(bench.outbox.looks.load(Ordering::SeqCst) <= 2);
     bench.stop().await;
+}
+
+#[tokio::test]
+async fn how_far_an_outbox_is_behind_is_seen() {
+    let (world, clock) = testkit::world();
+    let outbox = Arc::new(Rows::default());
+    let shutdown = CancellationToken::new();
+    let mut watching = JoinSet::new();
+    watching.spawn(lag::watch("checkout", outbox.clone(), world.clone(), shutdown.clone()));
+    let shows = async |rows: u32, seconds: u32| {
+        let wanted = [
+            format!("oxcart_outbox_rows{{service=\"checkout\"}} {rows}"),
+            format!("oxcart_outbox_oldest_age_seconds{{service=\"checkout\"}} {seconds}"),
+        ];
+        eventually(&wanted.join(", "), SOON, async || {
+            let text = world.metrics.text();
+            wanted.iter().all(|line| text.lines().any(|found| found == line))
+        })
+        .await;
+    };
+    shows(0, 0).await;
+    outbox.write("t", 1..=3);
+    for (row, _) in outbox.rows.lock().unwrap().iter_mut() {
+        row.event.time = world.clock.now();
+    }
+    clock.advance(Duration::from_secs(5));
+    shows(3, 5).await;
+    clock.advance(Duration::from_secs(35));
+    shows(3, 40).await;
+    outbox.mark_published(&[1, 2, 3]).await.unwrap();
+    clock.advance(Duration::from_secs(5));
+    shows(0, 0).await;
+    shutdown.cancel();
+    watching.join_all().await.into_iter().collect::<anyhow::Result<()>>().unwrap();
 }

@@ -44,7 +44,7 @@ async fn a_member_that_dies_loses_its_topics_when_its_lease_is_over() {
     let (world, clock) = testkit::world();
     let later = testkit::ManualClock::at(world.clock.now());
     // Two processes with the same ids would be the same member, so the other's are its own.
-    let other_world = World { clock: Arc::new(later.clone()), ids: World::real().ids };
+    let other_world = World { clock: Arc::new(later.clone()), ..World::real() };
     // The clock of the first stands still: it renews nothing, as if it had been killed.
     let dead = Log::open(&path, Sharing::Shared, world).await.unwrap();
     let alive = Log::open(&path, Sharing::Shared, other_world).await.unwrap();
@@ -77,7 +77,7 @@ async fn a_clock_that_was_set_back_keeps_no_topic_for_the_dead() {
     let (world, _clock) = testkit::world();
     let set_back = World {
         clock: Arc::new(testkit::ManualClock::at(world.clock.now().before(Duration::from_secs(3600)))),
-        ids: World::real().ids,
+        ..World::real()
     };
     let dead = Log::open(&path, Sharing::Shared, world).await.unwrap();
     let alive = Log::open(&path, Sharing::Shared, set_back).await.unwrap();

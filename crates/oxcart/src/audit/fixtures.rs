@@ -230,6 +230,16 @@ pub(super) fn reserve(
     facts.inventory.reservations.push(Reservation { id, lines, state });
 }
 
+/// Sells what is held for a checkout.
+pub(super) fn sell(facts: &mut Facts, number: u128) {
+    let ours = ReservationId(Uuid::from_u128(number));
+    let held = facts.inventory.reservations.iter_mut().find(|it| it.id == ours).unwrap();
+    held.state = reservation::State::Committed;
+    for (product_id, quantity) in held.lines.clone().iter() {
+        movement(facts, product_id.get(), Kind::Commit, quantity.get(), Some(ours));
+    }
+}
+
 fn movement(facts: &mut Facts, number: i64, kind: Kind, quantity: i64, by: Option<ReservationId>) {
     let product_id = product(number);
     let stock = facts.inventory.stock.iter_mut().find(|it| it.product_id == product_id).unwrap();

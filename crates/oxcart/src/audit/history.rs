@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use checkout_service::saga::state::State;
-use types::{CheckoutId, UserId};
+use types::{CheckoutId, Money, OrderId, UserId};
 
-use super::facts::Facts;
+use super::facts::{Facts, completion};
+use super::money::amount;
 use super::violation::{Invariant, Subject, Violation};
 
 /// What clients were told of their checkouts.
@@ -26,6 +27,36 @@ pub struct Acknowledged {
     pub checkout_id: CheckoutId,
     /// How far it had come.
     pub status: Status,
+    /// What it costs, if that was told.
+    pub total: Option<Money>,
+    /// The order that it became, if that was told.
+    pub order_id: Option<OrderId>,
+}
+
+impl Acknowledged {
+    /// Whether a client may be told this after that, or before it, under one key. An end is told in the same words
+    /// each time; what is told on the way there may be less.
+    fn fits(&self, other: &Self) -> bool {
+        fn agree<T: PartialEq>(one: Option<T>, other: Option<T>) -> bool {
+            one.is_none() || other.is_none() || one == other
+        }
+        let whole = |it: &Self| (it.checkout_id, it.status, it.total, it.order_id);
+        if self.status == other.status && self.status != Status::Running {
+            return whole(self) == whole(other);
+        }
+        self.checkout_id == other.checkout_id
+            && self.status.fits(other.status)
+            && agree(self.total, other.total)
+            && agree(self.order_id, other.order_id)
+    }
+
+    /// As a violation tells it.
+    fn words(&self) -> String {
+        let mut words = format!("checkout {} {:?}", self.checkout_id, self.status);
+        words.extend(self.total.map(|total| format!(" for {total}")));
+        words.extend(self.order_id.map(|order| format!(" as order {order}")));
+        words
+    }
 }
 
 /// How far a client was told that a checkout had come.
@@ -66,7 +97,8 @@ pub(super) fn check(facts: &Facts) -> Vec<Violation> {
     violations
 }
 
-/// H1: what was acknowledged is there, of that user, and an end that was told is the end that it has.
+/// H1: what was acknowledged is there, of that user, and an end, a total or an order that was told is the one that it
+/// has.
 fn acknowledged_is_there(facts: &Facts) -> Vec<Violation> {
     let checkouts: HashMap<_, _> = facts.checkouts.checkouts.iter().map(|it| (it.id, it)).collect();
     let violation = |told: &Acknowledged| {
@@ -80,14 +112,27 @@ fn acknowledged_is_there(facts: &Facts) -> Vec<Violation> {
                 let state = checkout.state.name();
                 format!("user {} was told that it is {status:?}, but it is {state}", told.user)
             }
-            Some(_) => return None,
+            Some(checkout) if told.total.is_some_and(|total| total != checkout.total) => {
+                let (total, user) = (amount(told.total), told.user);
+                format!("user {user} was told that it costs {total}, but it costs {}", checkout.total)
+            }
+            Some(checkout) => match (told.order_id, completion(checkout).map(|event| event.order_id)) {
+                (Some(order), None) => {
+                    let (user, state) = (told.user, checkout.state.name());
+                    format!("user {user} was told that it is order {order}, but it is {state}")
+                }
+                (Some(order), Some(its)) if order != its => {
+                    format!("user {} was told that it is order {order}, but it is order {its}", told.user)
+                }
+                _ => return None,
+            },
         };
         Some(Violation::new(Invariant::H1, Subject::Checkout(id), text))
     };
     facts.history.acknowledged.iter().filter_map(violation).collect()
 }
 
-/// O3: the replies to one key of one user name one checkout and one end.
+/// O3: the replies to one key of one user name one checkout and one end, with one total and one order.
 fn replies_are_equal(facts: &Facts) -> Vec<Violation> {
     let mut replies: BTreeMap<(UserId, &str), Vec<&Acknowledged>> = BTreeMap::new();
     for told in &facts.history.acknowledged {
@@ -95,15 +140,10 @@ fn replies_are_equal(facts: &Facts) -> Vec<Violation> {
     }
     let mut violations = Vec::new();
     for ((user, key), replies) in replies {
-        let other = |one: &&Acknowledged| {
-            let mut replies = replies.iter();
-            replies.find(|it| it.checkout_id != one.checkout_id || !it.status.fits(one.status)).copied()
-        };
+        let other = |one: &&Acknowledged| replies.iter().find(|it| !it.fits(one)).copied();
         if let Some((one, other)) = replies.iter().find_map(|one| Some((one, other(one)?))) {
-            let text = format!(
-                "the key {key:?} was answered with checkout {} {:?} and with checkout {} {:?}",
-                one.checkout_id, one.status, other.checkout_id, other.status
-            );
+            let (one, other) = (one.words(), other.words());
+            let text = format!("the key {key:?} was answered with {one} and with {other}");
             violations.push(Violation::new(Invariant::O3, Subject::User(user), text));
         }
     }

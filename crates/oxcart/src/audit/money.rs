@@ -152,8 +152,15 @@ impl Case<'_> {
         }
         let asked = payment.terms.as_ref().map(|terms| terms.amount);
         let held = self.books.authorized.first().copied();
-        (held.is_some() && held != asked)
-            .then(|| format!("the payment is of {}, the provider authorised {}", amount(asked), amount(held)))
+        if held.is_some() && held != asked {
+            let (asked, held) = (amount(asked), amount(held));
+            return Some(format!("the payment is of {asked}, the provider authorised {held}"));
+        }
+        let (terms, checkout) = payment.terms.as_ref().zip(self.checkout)?;
+        let (by, of, total) = (terms.user_id, checkout.user_id, checkout.total);
+        ((terms.user_id, terms.amount) != (of, total)).then(|| {
+            format!("the payment is of {} by user {by}, the checkout of {total} by user {of}", terms.amount)
+        })
     }
 }
 
@@ -175,7 +182,7 @@ fn agree(status: &Status, last: Option<&Effect>) -> bool {
     }
 }
 
-fn amount(money: Option<Money>) -> String {
+pub(super) fn amount(money: Option<Money>) -> String {
     money.map_or_else(|| "nothing".to_owned(), |money| money.to_string())
 }
 

@@ -11,6 +11,7 @@ use types::{Currency, Money};
 
 use super::check;
 use super::facts::Facts;
+use super::history::History;
 use super::read::{Sources, Stores};
 use super::violation::Violation;
 
@@ -23,14 +24,28 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// # Errors
 /// As [`super::read()`].
 pub async fn run(sources: &Sources, patience: Duration, world: World) -> anyhow::Result<Report> {
+    run_with(sources, &History::default(), patience, world).await
+}
+
+/// The same, and what clients were told before is held against the stores too.
+///
+/// # Errors
+/// As [`super::read()`].
+pub async fn run_with(
+    sources: &Sources,
+    history: &History,
+    patience: Duration,
+    world: World,
+) -> anyhow::Result<Report> {
     let stores = Stores::open(sources, &world).await?;
     let clock = world.clock;
     let began = clock.now();
-    let mut facts = stores.read().await?;
+    let read = async || Ok::<_, anyhow::Error>(Facts { history: history.clone(), ..stores.read().await? });
+    let mut facts = read().await?;
     let mut violations = check(&facts);
     while violations.iter().any(|it| it.may_pass) && clock.now().since(began) < patience {
         clock.sleep(PAUSE).await;
-        facts = stores.read().await?;
+        facts = read().await?;
         violations = lasting(&violations, check(&facts));
     }
     Ok(Report::new(&facts, violations))

@@ -1,13 +1,14 @@
 //! Stock: what the inventory says of itself, and what the checkouts say of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use checkout_service::checkout::Checkout;
 use checkout_service::saga::state::{Failure, State};
 use inventory_service::ledger::{self, Movement};
 use inventory_service::reservation::{self, Lines, Reservation};
-use types::{ProductId, ReservationId, Timestamp};
+use payment_service::provider::simulated::Effect;
+use types::{CheckoutId, ProductId, ReservationId, Timestamp};
 
 use super::facts::Facts;
 use super::violation::{Invariant, Subject, Violation};
@@ -21,12 +22,17 @@ pub(super) fn check(facts: &Facts) -> Vec<Violation> {
     for movement in &facts.inventory.movements {
         movements.entry(movement.product_id).or_default().push(movement);
     }
+    let paid = paid(facts);
     let mut violations: Vec<Violation> = facts.inventory.violations().iter().map(adds_up).collect();
     for checkout in &facts.checkouts.checkouts {
         let reservation = reservations.get(&ReservationId::from(checkout.id)).copied();
         let told =
             |invariant| move |text: String| Violation::new(invariant, Subject::Checkout(checkout.id), text);
         violations.extend(what_is_sold_was_set_aside(checkout, reservation).map(told(Invariant::S3)));
+        let paid = paid.contains(&checkout.id);
+        let unsold = what_is_paid_is_sold(checkout, reservation, paid).map(told(Invariant::S3));
+        // Clocks of machines differ: what seems to have been paid before may be news.
+        violations.extend(unsold.map(Violation::that_may_pass));
         violations.extend(what_failed_keeps_nothing(checkout, reservation).map(told(Invariant::S5)));
         violations.extend(what_lacked_was_not_there(checkout, &movements).map(told(Invariant::S5)));
     }
@@ -65,6 +71,39 @@ fn what_is_sold_was_set_aside(checkout: &Checkout, reservation: Option<&Reservat
     }
     (bought != reservation.lines)
         .then(|| format!("bought {}, was given {}", units(&bought), units(&reservation.lines)))
+}
+
+/// The payments whose money was taken before we began to read, and not given back until we had read everything else:
+/// whatever was true of their stock in between is true of it at every moment.
+fn paid(facts: &Facts) -> HashSet<CheckoutId> {
+    let mut paid = HashSet::new();
+    for entry in &facts.provider {
+        match entry.effect {
+            Effect::Capture if !facts.is_news(entry.at) => paid.insert(entry.key),
+            Effect::Refund => paid.remove(&entry.key),
+            Effect::Capture
+            | Effect::Authorize
+            | Effect::Decline { .. }
+            | Effect::Void
+            | Effect::Tombstone => false,
+        };
+    }
+    paid
+}
+
+/// S3: no oversell. Money is taken for stock that is sold, and given back before the stock is: also while a checkout
+/// runs.
+fn what_is_paid_is_sold(
+    checkout: &Checkout,
+    reservation: Option<&Reservation>,
+    is_paid: bool,
+) -> Option<String> {
+    let is_sold = reservation.is_some_and(|it| it.state == reservation::State::Committed);
+    if checkout.state.is_terminal() || !is_paid || is_sold {
+        return None;
+    }
+    let state = reservation.map_or("not there", |reservation| reservation.state.as_str());
+    Some(format!("is paid, but its stock is {state}"))
 }
 
 /// S5: no undersell. A failed checkout keeps no stock from others.

@@ -9,6 +9,8 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use types::UserId;
 
+use crate::told::Told;
+
 /// What signs the tokens of every shop in these tests.
 pub(crate) const SECRET: &str = "a secret of the tests, long enough to be one";
 
@@ -18,9 +20,12 @@ pub(crate) struct Client {
     pub(crate) url: String,
     http: reqwest::Client,
     token: String,
-    /// Whether a purchase that is answered with 503 is repeated with its key, as the answer says: for shops on
+    /// Whether a purchase that is answered with 503 or 504 is repeated with its key, as the answer says: for shops on
     /// engines that a busy machine may keep from answering in time.
     pub(crate) is_patient: bool,
+    user: UserId,
+    /// What it was told of its purchases.
+    pub(crate) told: Told,
 }
 
 /// An answer.
@@ -36,9 +41,11 @@ pub(crate) struct Reply {
 impl Client {
     pub(crate) fn new(url: &str, user: i64, role: Role) -> Self {
         let keys = Keys::new(&SecretString::from(SECRET), None, None).unwrap();
-        let identity = Identity { user_id: UserId::try_from(user).unwrap(), role };
+        let user = UserId::try_from(user).unwrap();
+        let identity = Identity { user_id: user, role };
         let token = keys.issue(identity, World::real().clock.now(), Duration::from_secs(3600)).unwrap().token;
-        Self { url: url.to_owned(), http: reqwest::Client::new(), token, is_patient: false }
+        let (http, told) = (reqwest::Client::new(), Told::default());
+        Self { url: url.to_owned(), http, token, is_patient: false, user, told }
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
@@ -86,21 +93,30 @@ impl Client {
         self.request(Method::POST, "/api/v1/checkout").header("Idempotency-Key", key).json(body)
     }
 
+    /// Asks to buy the cart, and remembers what was told; `Err` when no answer came.
+    pub(crate) async fn purchase(&self, key: &str, body: &Value) -> Result<Reply, reqwest::Error> {
+        let reply = Self::send(self.checkout(key, body)).await?;
+        self.told.note(self.user, key, &reply);
+        Ok(reply)
+    }
+
     pub(crate) async fn buy(&self, key: &str) -> Reply {
         self.pay(key, "pm_card_visa").await
     }
 
     pub(crate) async fn pay(&self, key: &str, method: &str) -> Reply {
         testkit::eventually("an answer to a purchase", Duration::from_secs(30), async || {
-            let reply = Self::send(self.checkout(key, &json!({ "payment_method": method }))).await.unwrap();
-            let is_an_answer = !self.is_patient || reply.status != StatusCode::SERVICE_UNAVAILABLE;
+            let reply = self.purchase(key, &json!({ "payment_method": method })).await.unwrap();
+            let is_busy =
+                matches!(reply.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT);
+            let is_an_answer = !self.is_patient || !is_busy;
             is_an_answer.then_some(reply)
         })
         .await
     }
 
     /// The answer to a read, once it is one: right after a start or an outage it may not be yet.
-    async fn read(&self, path: &str) -> Value {
+    pub(crate) async fn read(&self, path: &str) -> Value {
         testkit::eventually(&format!("an answer from {path}"), Duration::from_secs(30), async || {
             let reply = Self::send(self.request(Method::GET, path)).await.ok()?;
             (reply.status == StatusCode::OK).then_some(reply.body)

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::client::{Client, SECRET};
 use crate::engines::{Place, Turn};
+use crate::told::Told;
 
 /// A running shop.
 pub(crate) struct Shop {
@@ -28,6 +29,7 @@ pub(crate) struct Shop {
     running: Running,
     /// Where it stands on the engines, if it does.
     place: Option<Place>,
+    told: Told,
 }
 
 enum Running {
@@ -83,7 +85,14 @@ impl Shop {
         let shop = shop::open(&settings, &listeners, World::real()).await.unwrap();
         let (shutdown, mut serving) = (CancellationToken::new(), JoinSet::new());
         serving.spawn(shop.serve(listeners, shutdown.clone()));
-        Self { url, dir, settings, running: Running::Inside { shutdown, serving }, place: None }
+        Self {
+            url,
+            dir,
+            settings,
+            running: Running::Inside { shutdown, serving },
+            place: None,
+            told: Told::default(),
+        }
     }
 
     /// Seven processes that share a directory.
@@ -126,7 +135,8 @@ impl Shop {
         let http = free_ports(1)[0];
         processes.push(start("api-gateway", "HTTP_PORT".to_owned(), http));
         let url = format!("http://127.0.0.1:{http}");
-        let shop = Self { url, dir, settings, running: Running::Programs(processes), place };
+        let shop =
+            Self { url, dir, settings, running: Running::Programs(processes), place, told: Told::default() };
         shop.ready().await;
         shop
     }
@@ -145,7 +155,7 @@ impl Shop {
         let settings = settings_of(&variables);
         let running = Running::Programs(vec![Started::start("oxcart", variables)]);
         let url = format!("http://127.0.0.1:{}", ports[0]);
-        let shop = Self { url, dir, settings, running, place: None };
+        let shop = Self { url, dir, settings, running, place: None, told: Told::default() };
         shop.ready().await;
         shop
     }
@@ -163,6 +173,7 @@ impl Shop {
     pub(crate) fn user(&self, id: i64) -> Client {
         let mut client = Client::new(&self.url, id, Role::User);
         client.is_patient = self.place.is_some();
+        client.told = self.told.clone();
         client
     }
 
@@ -180,11 +191,10 @@ impl Shop {
         self.place.as_ref().map(|place| place.variables().clone()).unwrap_or_default()
     }
 
-    /// Checks every invariant over the stores while the shop is running.
+    /// Checks every invariant over the stores, and what buyers were told, while the shop is running.
     pub(crate) async fn audit(&self) -> audit::Report {
-        let report = audit::run(&self.settings.sources().unwrap(), Duration::from_secs(30), World::real())
-            .await
-            .unwrap();
+        let (sources, told) = (self.settings.sources().unwrap(), self.told.history());
+        let report = audit::run_with(&sources, &told, Duration::from_secs(30), World::real()).await.unwrap();
         assert!(report.violations.is_empty(), "{report}");
         report
     }

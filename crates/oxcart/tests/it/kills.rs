@@ -28,10 +28,9 @@ async fn a_killed_shop_finds_everything_again() {
         };
         let users: Vec<Client> = (0..BUYERS).map(|n| shop.user(1 + round * 1000 + n)).collect();
         futures::future::join_all(users.iter().map(|user| user.add(product, 1))).await;
-        let purchases = futures::future::join_all(users.iter().map(|user| {
-            let request = user.checkout("kite", &json!({}));
-            async move { Client::send(request).await.ok() }
-        }));
+        let purchases = futures::future::join_all(
+            users.iter().map(|user| async move { user.purchase("kite", &json!({})).await.ok() }),
+        );
         let (acknowledged, killed) = tokio::join!(purchases, async {
             wait_for_purchases(&shop, product, BUYERS * (3 - round) - 5 * (round + 1)).await;
             shop.kill()
@@ -134,8 +133,8 @@ pub(crate) async fn healed(shop: &Shop, product: i64) {
 /// Repeats the request with the same key until it is answered with the purchase, as a client should.
 pub(crate) async fn buy_at_last(user: &Client) {
     testkit::eventually("the end of the purchase", Duration::from_secs(60), async || {
-        let request = user.checkout("drum", &json!({}));
-        Client::send(request).await.is_ok_and(|reply| reply.status == StatusCode::CREATED)
+        let reply = user.purchase("drum", &json!({})).await;
+        reply.is_ok_and(|reply| reply.status == StatusCode::CREATED)
     })
     .await;
 }

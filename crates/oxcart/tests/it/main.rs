@@ -20,6 +20,8 @@ mod healthcheck;
 #[cfg(test)]
 mod kills;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod outages;
 #[cfg(test)]
 mod readme;
@@ -29,3 +31,5 @@ mod settings;
 mod starts;
 #[cfg(test)]
 mod suite;
+#[cfg(test)]
+mod told;

@@ -176,6 +176,9 @@ async fn a_decline(shop: &Shop) {
     let again = user.pay("a", "pm_card_chargeDeclinedInsufficientFunds").await;
     assert!(again.replayed && again.status == reply.status);
     assert_eq!(again.body["checkout_id"], reply.body["checkout_id"]);
+    let stays = timeline(&user, &reply.body["checkout_id"]).await;
+    let stays: Vec<_> = stays.iter().map(|(state, _, outcome)| (state.as_str(), outcome.as_str())).collect();
+    assert_eq!(stays, [("RESERVING", "ok"), ("AUTHORIZING", "no"), ("RELEASING", "ok"), ("FAILED", "")]);
     completed(&user.buy("b").await);
     assert_eq!(user.orders(1).await.len(), 1);
 }
@@ -233,10 +236,21 @@ async fn replies_that_get_lost(shop: &Shop) {
         let user = shop.user(id);
         let product = shop.admin().stock_new("Book", 5).await;
         user.add(product, 1).await;
-        completed(&user.pay("a", method).await);
+        let reply = user.pay("a", method).await;
+        let stays = timeline(&user, &completed(&reply)["checkout_id"]).await;
+        let attempts = stays.iter().find(|(state, _, _)| state == "AUTHORIZING").map(|stay| stay.1);
+        assert!(attempts > Some(1), "{stays:?}");
         user.orders(1).await;
         assert_eq!(user.stock(product).await, (4, 0));
     }
+}
+
+/// Where a checkout has been: state, attempts, outcome; where it stands has none.
+async fn timeline(user: &Client, id: &Value) -> Vec<(String, u64, String)> {
+    let checkout = user.read(&format!("/api/v1/checkout/{}", id.as_str().unwrap())).await;
+    let text = |field: &Value| field.as_str().unwrap_or_default().to_owned();
+    let stays = checkout["timeline"].as_array().unwrap().iter();
+    stays.map(|it| (text(&it["state"]), it["attempt"].as_u64().unwrap(), text(&it["outcome"]))).collect()
 }
 
 /// A provider that is silent to some buyers is no reason to call off the others: the payment service itself

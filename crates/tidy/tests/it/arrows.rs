@@ -6,7 +6,7 @@ use crate::workspace::{self, Dependency, Kind, Package};
 /// Each crate of the workspace with the crates of the workspace that it may depend on; for its tests it may
 /// have [`FOR_TESTS`] as well. Services meet in `proto`, never in each other; the gateway sees no store;
 /// `platform` knows neither `proto` nor a database.
-const ARROWS: [(&str, &[&str]); 16] = [
+const ARROWS: [(&str, &[&str]); 17] = [
     ("types", &[]),
     ("proto", &["types"]),
     ("platform", &["types"]),
@@ -37,6 +37,26 @@ const ARROWS: [(&str, &[&str]); 16] = [
             "checkout-service",
             "orders-service",
             "api-gateway",
+        ],
+    ),
+    // It holds all of them against each other, and is in no program of the shop.
+    (
+        "proof",
+        &[
+            "types",
+            "proto",
+            "platform",
+            "sql",
+            "event-log",
+            "testkit",
+            "product-service",
+            "inventory-service",
+            "payment-service",
+            "cart-service",
+            "checkout-service",
+            "orders-service",
+            "api-gateway",
+            "oxcart",
         ],
     ),
     ("tidy", &[]),

@@ -146,7 +146,7 @@ pub enum Effect {
 
 impl Effect {
     /// Where it leaves the key.
-    pub(super) fn standing(&self) -> Standing {
+    pub fn standing(&self) -> Standing {
         match self {
             Self::Authorize => Standing::Authorized,
             Self::Decline { code } => Standing::Declined { code: code.clone() },

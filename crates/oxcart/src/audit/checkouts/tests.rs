@@ -51,6 +51,8 @@ fn o4_a_version_is_bought_once_but_may_fail_before() {
     (declined.user_id, declined.cart_version) = (user(7), version);
     let buyer = facts.checkouts.keys.iter_mut().find(|(_, _, it)| *it == id(DECLINED)).unwrap();
     buyer.0 = user(7);
+    let payment = facts.payments.iter_mut().find(|it| it.checkout_id == id(DECLINED)).unwrap();
+    payment.terms.as_mut().unwrap().user_id = user(7);
     assert_eq!(found(&facts), [""; 0]);
 }
 

@@ -3,7 +3,7 @@ use super::*;
 
 fn told(number: u128, user_id: i64, status: Status) -> Acknowledged {
     let key = format!("key-{number}");
-    Acknowledged { user: user(user_id), key, checkout_id: id(number), status }
+    Acknowledged { user: user(user_id), key, checkout_id: id(number), status, total: None, order_id: None }
 }
 
 fn with(replies: impl IntoIterator<Item = Acknowledged>) -> Vec<String> {
@@ -69,4 +69,44 @@ fn o3_replies_to_one_key_have_one_end() {
             format!("H1 checkout {first}: user 7 was told that it is Failed, but it is COMPLETED"),
         ]
     );
+}
+
+#[test]
+fn h1_the_total_and_the_order_that_were_told_are_those_that_it_has() {
+    let first = || told(FIRST, 7, Status::Completed);
+    let order = id(FIRST).order_id();
+    let whole = Acknowledged { total: Some(usd(2250)), order_id: Some(order), ..first() };
+    let running = Acknowledged { total: Some(usd(2250)), ..told(FIRST, 7, Status::Running) };
+    assert_eq!(with([whole.clone(), running, whole]), [""; 0]);
+
+    let dear = Acknowledged { total: Some(usd(9)), ..first() };
+    let text = "user 7 was told that it costs 0.09 USD, but it costs 22.50 USD";
+    assert_eq!(with([dear]), [format!("H1 checkout {}: {text}", id(FIRST))]);
+    let other = id(SECOND).order_id();
+    let text = format!("user 7 was told that it is order {other}, but it is order {order}");
+    let foreign = Acknowledged { order_id: Some(other), ..first() };
+    assert_eq!(with([foreign]), [format!("H1 checkout {}: {text}", id(FIRST))]);
+    let early = Acknowledged { order_id: Some(other), ..told(DECLINED, 9, Status::Failed) };
+    let text = format!("user 9 was told that it is order {other}, but it is FAILED");
+    assert_eq!(with([early]), [format!("H1 checkout {}: {text}", id(DECLINED))]);
+}
+
+#[test]
+fn o3_replies_to_one_key_have_one_total_and_one_order() {
+    let first = || told(FIRST, 7, Status::Completed);
+    let (order, id) = (id(FIRST).order_id(), id(FIRST));
+    let whole = || Acknowledged { total: Some(usd(2250)), order_id: Some(order), ..first() };
+    // An end is told in the same words each time.
+    let text = format!(
+        "O3 user 7: the key \"key-1\" was answered with checkout {id} Completed for 22.50 USD as order {order} \
+         and with checkout {id} Completed for 22.50 USD"
+    );
+    assert_eq!(with([whole(), Acknowledged { order_id: None, ..whole() }]), [text]);
+    // On the way there less may be told, but nothing else.
+    let running = |total| Acknowledged { total: Some(usd(total)), ..told(FIRST, 7, Status::Running) };
+    let found = with([running(2250), running(9), told(FIRST, 7, Status::Running)]);
+    assert!(found[0].starts_with("O3 user 7: the key \"key-1\""), "{found:?}");
+    let early =
+        Acknowledged { order_id: Some(super::super::fixtures::id(SECOND).order_id()), ..running(2250) };
+    assert!(with([early, whole()])[0].starts_with("O3 user 7"));
 }

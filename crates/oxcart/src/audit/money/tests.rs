@@ -49,6 +49,7 @@ fn m1_no_more_is_refunded_than_was_captured() {
 #[test]
 fn m1_holds_for_what_runs_and_for_what_was_made_by_hand() {
     let mut facts = clean();
+    sell(&mut facts, RUNNING);
     ledger(&mut facts, RUNNING, Effect::Capture, Some(usd(1)));
     assert_eq!(one(&facts), format!("M1 checkout {}: captured 0.01 USD, the total is 2.50 USD", id(RUNNING)));
 
@@ -124,6 +125,15 @@ fn m4_the_amounts_agree() {
 }
 
 #[test]
+fn m4_the_payment_is_that_of_the_checkout() {
+    let mut facts = clean();
+    let payment = facts.payments.iter_mut().find(|payment| payment.checkout_id == id(RUNNING)).unwrap();
+    payment.terms.as_mut().unwrap().user_id = user(8);
+    let text = "the payment is of 2.50 USD by user 8, the checkout of 2.50 USD by user 7";
+    assert_eq!(one(&facts), format!("M4 checkout {}: {text}", id(RUNNING)));
+}
+
+#[test]
 fn m4_payments_made_by_hand_agree_with_the_provider_and_are_no_sales() {
     let by_hand = |status, effects: &[Effect]| {
         let mut facts = clean();
@@ -155,6 +165,7 @@ fn m4_payments_made_by_hand_agree_with_the_provider_and_are_no_sales() {
 #[test]
 fn m4_what_moves_while_it_is_read_is_judged_next_time() {
     let mut facts = clean();
+    sell(&mut facts, RUNNING);
     ledger(&mut facts, RUNNING, Effect::Capture, Some(usd(250)));
     let text = format!(
         "M4 checkout {}: the payment is Authorized, the provider's last word is Capture",

@@ -1,6 +1,7 @@
 use checkout_service::saga::state::Outcome;
 use inventory_service::ledger::Kind;
 use inventory_service::reservation::State as Stand;
+use payment_service::payment::Status;
 use uuid::Uuid;
 
 use super::super::fixtures::*;
@@ -88,6 +89,23 @@ fn s3_what_is_sold_was_set_aside() {
     reserve(&mut facts, SECOND, &[(1, 2)], Stand::Committed, &[Kind::Reserve, Kind::Commit]);
     let text = format!("S3 checkout {}: bought 1 of product 1, was given 2 of product 1", id(SECOND));
     assert_eq!(found(&facts), [text]);
+}
+
+#[test]
+fn s3_what_is_paid_is_sold_while_the_checkout_runs() {
+    let mut facts = clean();
+    let amount = Some(usd(250));
+    ledger(&mut facts, RUNNING, Effect::Capture, amount);
+    facts.payments.iter_mut().find(|it| it.checkout_id == id(RUNNING)).unwrap().status = Status::Captured;
+    assert_eq!(found(&facts), [format!("S3 checkout {}: is paid, but its stock is HELD", id(RUNNING))]);
+    // While it is read it may have been sold.
+    let now = std::mem::replace(&mut facts.now, at(90));
+    assert_eq!(found(&facts), [""; 0]);
+    facts.now = now;
+    // Given back, nothing is owed for it.
+    ledger(&mut facts, RUNNING, Effect::Refund, amount);
+    facts.payments.iter_mut().find(|it| it.checkout_id == id(RUNNING)).unwrap().status = Status::Refunded;
+    assert_eq!(found(&facts), [""; 0]);
 }
 
 #[test]

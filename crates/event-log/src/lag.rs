@@ -1,0 +1,111 @@
+//! How far an outbox is behind.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use platform::World;
+use platform::metrics::Gauge;
+use tokio_util::sync::CancellationToken;
+use types::Timestamp;
+
+use crate::Outbox;
+
+/// How often it is looked at.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// An event that waits for longer is worth a line in the log: the log is away, or the relay is.
+const LATE: Duration = Duration::from_secs(30);
+
+/// The rows of an outbox that wait to be published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Waiting {
+    /// How many.
+    pub rows: u64,
+    /// When the event of the oldest one happened.
+    pub oldest: Option<Timestamp>,
+}
+
+/// Says how many rows of the outbox of `service` wait, and for how long the oldest has, until `shutdown`: as metrics,
+/// and in the log once when it is late and once when it is not any more.
+///
+/// # Errors
+/// None so far: while the store does not answer, the last numbers stand.
+pub async fn watch(
+    service: &'static str,
+    outbox: Arc<dyn Outbox>,
+    world: World,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let labels = [("service", service)];
+    let metrics = &world.metrics;
+    let rows = metrics.gauge("oxcart_outbox_rows", "Events that wait to be published.", &labels);
+    let age = metrics.gauge(
+        "oxcart_outbox_oldest_age_seconds",
+        "For how long the oldest event has been waiting to be published; 0 if none is.",
+        &labels,
+    );
+    let mut lag = Lag { service, rows, age, is_late: false };
+    while !shutdown.is_cancelled() {
+        match outbox.waiting().await {
+            Ok(waiting) => lag.tell(waiting, world.clock.now()),
+            Err(error) => tracing::debug!(service, error = %error, "can't look how far the outbox is behind"),
+        }
+        tokio::select! {
+            () = world.clock.sleep(EVERY) => {}
+            () = shutdown.cancelled() => {}
+        }
+    }
+    Ok(())
+}
+
+struct Lag {
+    service: &'static str,
+    rows: Gauge,
+    age: Gauge,
+    is_late: bool,
+}
+
+impl Lag {
+    fn tell(&mut self, waiting: Waiting, now: Timestamp) {
+        let Self { service, .. } = *self;
+        let age = waiting.oldest.map_or(Duration::ZERO, |oldest| now.since(oldest));
+        let (rows, seconds) = (waiting.rows, age.as_secs_f64());
+        // Nobody has so many that a float can't count them.
+        self.rows.set(f64::from(u32::try_from(rows).unwrap_or(u32::MAX)));
+        self.age.set(seconds);
+        match self.news(age) {
+            Some(News::Late) => tracing::warn!(service, rows, seconds, "events are late"),
+            Some(News::InTime) => tracing::info!(service, rows, "events are no longer late"),
+            None => {}
+        }
+    }
+
+    /// What is worth a line: an outage is one for people, however long it takes, and its end another.
+    fn news(&mut self, age: Duration) -> Option<News> {
+        let before = std::mem::replace(&mut self.is_late, age > LATE);
+        match (before, self.is_late) {
+            (false, true) => Some(News::Late),
+            (true, false) => Some(News::InTime),
+            (false, false) | (true, true) => None,
+        }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum News {
+    Late,
+    InTime,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outbox_that_is_late_is_news_once_and_so_is_its_end() {
+        let mut lag = Lag { service: "checkout", rows: Gauge::noop(), age: Gauge::noop(), is_late: false };
+        let told = [0, 30, 31, 600, 31, 30, 0, 31].map(|seconds| lag.news(Duration::from_secs(seconds)));
+        let (late, in_time) = (Some(News::Late), Some(News::InTime));
+        assert_eq!(told, [None, None, late, None, None, in_time, None, Some(News::Late)]);
+    }
+}

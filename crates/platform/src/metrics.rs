@@ -1,0 +1,112 @@
+//! What a program counts, for whoever scrapes it.
+
+use std::fmt;
+use std::sync::{Arc, LazyLock};
+
+use anyhow::Context as _;
+use axum::routing::get;
+use metrics::{Key, Label, Level, Metadata, Recorder as _, SharedString};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use tokio::net::TcpListener;
+
+pub use metrics::{Counter, Gauge};
+
+/// What Prometheus text is sent as.
+const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The numbers of one process. Clones share them.
+///
+/// A handle is asked for once, when a service is opened, and kept: counting is then one addition. The same name and
+/// labels give the same handle, so that services that share a process need not know of each other.
+#[derive(Clone)]
+pub struct Metrics {
+    recorder: Arc<PrometheusRecorder>,
+    handle: PrometheusHandle,
+}
+
+/// The labels of one series: `[("state", "VOIDING")]`.
+pub type Labels<'a> = &'a [(&'static str, &'static str)];
+
+impl Metrics {
+    /// Those of this process, which `METRICS_ADDR` serves.
+    pub fn of_the_process() -> Self {
+        static PROCESS: LazyLock<Metrics> = LazyLock::new(Metrics::default);
+        PROCESS.clone()
+    }
+
+    /// A number that only grows, from 0 at the start of the process. `help` is told to who scrapes.
+    pub fn counter(&self, name: &'static str, help: &'static str, labels: Labels<'_>) -> Counter {
+        self.recorder.describe_counter(name.into(), None, SharedString::const_str(help));
+        self.recorder.register_counter(&key(name, labels), &METADATA)
+    }
+
+    /// A number that goes up and down. `help` is told to who scrapes.
+    pub fn gauge(&self, name: &'static str, help: &'static str, labels: Labels<'_>) -> Gauge {
+        self.recorder.describe_gauge(name.into(), None, SharedString::const_str(help));
+        self.recorder.register_gauge(&key(name, labels), &METADATA)
+    }
+
+    /// All numbers as they are, as Prometheus text.
+    pub fn text(&self) -> String {
+        self.handle.render()
+    }
+
+    /// Serves [`Metrics::text`] as `/metrics`.
+    ///
+    /// # Errors
+    /// Those of the listener.
+    pub(crate) async fn serve(self, listener: TcpListener) -> anyhow::Result<()> {
+        let text = move || {
+            let text = self.text();
+            async move { ([(http::header::CONTENT_TYPE, TEXT)], text) }
+        };
+        let routes = axum::Router::new().route("/metrics", get(text));
+        axum::serve(listener, routes).await.context("metrics are no longer served")
+    }
+}
+
+const METADATA: Metadata<'static> = Metadata::new("oxcart", Level::INFO, None);
+
+fn key(name: &'static str, labels: Labels<'_>) -> Key {
+    let labels = labels.iter().map(|(label, value)| Label::from_static_parts(label, value));
+    Key::from_parts(name, labels.collect::<Vec<_>>())
+}
+
+/// No numbers yet, shared with nobody: for tests.
+impl Default for Metrics {
+    fn default() -> Self {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        Self { handle: recorder.handle(), recorder: Arc::new(recorder) }
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_name_is_one_number_and_is_there_before_it_counts() {
+        let metrics = Metrics::default();
+        let [one, other] = [(); 2].map(|()| metrics.counter("sold_total", "Sold.", &[("kind", "a")]));
+        metrics.gauge("waiting", "Waiting.", &[]).set(1.5);
+        assert!(metrics.text().contains("sold_total{kind=\"a\"} 0"), "{}", metrics.text());
+        one.increment(1);
+        other.increment(2);
+        let text = metrics.text();
+        for line in [
+            "# HELP sold_total Sold.",
+            "# TYPE sold_total counter",
+            "sold_total{kind=\"a\"} 3",
+            "waiting 1.5",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} in {text}");
+        }
+        assert_eq!(Metrics::default().text(), "");
+    }
+}

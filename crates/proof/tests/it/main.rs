@@ -1,0 +1,6 @@
+//! The tests of the proof.
+#![cfg(test)]
+
+mod mutations;
+mod participants;
+mod rules;
