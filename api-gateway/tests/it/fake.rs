@@ -151,6 +151,7 @@ fake!(inventory::inventory_service_server::InventoryService {
     reserve(inventory::ReserveRequest) -> inventory::Reservation;
     confirm(inventory::ConfirmRequest) -> inventory::Reservation;
     release(inventory::ReleaseRequest) -> inventory::Reservation;
+    restock(inventory::RestockRequest) -> inventory::Reservation;
     set_stock(inventory::SetStockRequest) -> inventory::Stock;
     list_movements(inventory::ListMovementsRequest) -> inventory::ListMovementsResponse;
 });

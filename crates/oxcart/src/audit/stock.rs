@@ -69,14 +69,14 @@ fn what_is_sold_was_set_aside(checkout: &Checkout, reservation: Option<&Reservat
 
 /// S5: no undersell. A failed checkout keeps no stock from others.
 fn what_failed_keeps_nothing(checkout: &Checkout, reservation: Option<&Reservation>) -> Option<String> {
-    use reservation::State::{Committed, Expired, Held, Rejected, Released};
+    use reservation::State::{Committed, Expired, Held, Rejected, Released, Restocked};
     let State::Failed(_) = checkout.state else {
         return None;
     };
     let Reservation { lines, state, .. } = reservation?;
     match state {
         Held { .. } | Committed => Some(format!("failed, but {} of it is {}", units(lines), state.as_str())),
-        Expired { .. } | Released | Rejected { .. } => None,
+        Expired { .. } | Released | Rejected { .. } | Restocked => None,
     }
 }
 
