@@ -141,11 +141,22 @@ pub enum Status {
     Shipped,
     /// There.
     Delivered,
+    /// Its money and its stock are on their way back.
+    Cancelling,
+    /// Its money was given back, its stock is for sale again.
+    Cancelled,
 }
 
 impl Status {
-    /// Every status, in the order of the lifecycle.
-    pub const ALL: [Self; 4] = [Self::Confirmed, Self::Processing, Self::Shipped, Self::Delivered];
+    /// Every status, in the order of the lifecycle, then the way back.
+    pub const ALL: [Self; 6] = [
+        Self::Confirmed,
+        Self::Processing,
+        Self::Shipped,
+        Self::Delivered,
+        Self::Cancelling,
+        Self::Cancelled,
+    ];
 
     /// The text of the contract and of the store: `CONFIRMED`.
     pub const fn as_str(self) -> &'static str {
@@ -154,6 +165,8 @@ impl Status {
             Self::Processing => "PROCESSING",
             Self::Shipped => "SHIPPED",
             Self::Delivered => "DELIVERED",
+            Self::Cancelling => "CANCELLING",
+            Self::Cancelled => "CANCELLED",
         }
     }
 
@@ -162,13 +175,13 @@ impl Status {
         Self::ALL.into_iter().find(|status| status.as_str() == text)
     }
 
-    /// The one step from here; `None` at the end.
+    /// The one step from here; `None` at the end, and where the order does not go on.
     const fn next(self) -> Option<Self> {
         match self {
             Self::Confirmed => Some(Self::Processing),
             Self::Processing => Some(Self::Shipped),
             Self::Shipped => Some(Self::Delivered),
-            Self::Delivered => None,
+            Self::Delivered | Self::Cancelling | Self::Cancelled => None,
         }
     }
 }
@@ -192,6 +205,24 @@ pub fn advance(from: Status, to: Status) -> Result<(), InvalidTransition> {
     if from.next() == Some(to) { Ok(()) } else { Err(InvalidTransition { from, to }) }
 }
 
+/// What a request to cancel comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cancel {
+    /// The order begins its way back.
+    Begins,
+    /// It did before: asking again changes nothing.
+    Begun,
+}
+
+/// Allows to cancel until the order is shipped.
+pub const fn cancel(from: Status) -> Result<Cancel, InvalidTransition> {
+    match from {
+        Status::Confirmed | Status::Processing => Ok(Cancel::Begins),
+        Status::Cancelling | Status::Cancelled => Ok(Cancel::Begun),
+        Status::Shipped | Status::Delivered => Err(InvalidTransition { from, to: Status::Cancelled }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -213,6 +244,20 @@ mod tests {
             advance(Shipped, Confirmed).unwrap_err().to_string(),
             "an order that is SHIPPED can't become CONFIRMED"
         );
+    }
+
+    #[test]
+    fn an_order_can_be_cancelled_until_it_is_shipped() {
+        use Status::{Cancelled, Cancelling, Confirmed, Delivered, Processing, Shipped};
+        for from in Status::ALL {
+            let answer = cancel(from).map_err(|refusal| refusal.to_string());
+            let wanted = match from {
+                Confirmed | Processing => Ok(Cancel::Begins),
+                Cancelling | Cancelled => Ok(Cancel::Begun),
+                Shipped | Delivered => Err(format!("an order that is {from} can't become CANCELLED")),
+            };
+            assert_eq!(answer, wanted);
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Orders in a PostgreSQL database, which the instances of the service share.
 
+mod cancellations;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -143,8 +144,9 @@ impl Store for Postgres {
                 .fetch_all(&mut *moment)
                 .await?;
         let inbox = inbox.into_iter().map(rows::Applied::into_domain).collect();
+        let cancellations = cancellations::all(&mut moment).await?;
         let outbox = outbox::all(&mut moment).await?;
-        Ok(Snapshot { orders, inbox, outbox })
+        Ok(Snapshot { orders, cancellations, inbox, outbox })
     }
 
     async fn ping(&self) -> Result<(), Error> {

@@ -1,6 +1,9 @@
 //! Orders in an SQLite file.
 
+mod cancellations;
 mod rows;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 
@@ -30,9 +33,10 @@ impl Sqlite {
     /// Opens the file for this process alone, made and brought up to date as needed.
     ///
     /// # Errors
-    /// See [`OpenError`].
-    pub async fn open(path: &Path) -> Result<Self, OpenError> {
+    /// What hinders the file from being opened, in words for who started the program.
+    pub async fn open(path: &Path) -> anyhow::Result<Self> {
         let database = Database::open(path, &MIGRATIONS, Sharing::Exclusive).await?;
+        database.write(|connection| Box::pin(cancellations::end_leases(connection))).await?;
         Ok(Self { database })
     }
 
@@ -147,9 +151,10 @@ impl Store for Sqlite {
                 .fetch_all(&mut *transaction)
                 .await?;
         let inbox = inbox.into_iter().map(rows::Applied::into_domain).collect::<Result<_, _>>()?;
+        let cancellations = cancellations::all(&mut transaction).await?;
         let outbox = outbox::all(&mut transaction).await?;
         transaction.commit().await?;
-        Ok(Snapshot { orders, inbox, outbox })
+        Ok(Snapshot { orders, cancellations, inbox, outbox })
     }
 
     async fn ping(&self) -> Result<(), Error> {

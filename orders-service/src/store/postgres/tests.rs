@@ -130,6 +130,7 @@ async fn the_schema_refuses_what_can_not_be() {
             "UPDATE order_lines SET order_id = gen_random_uuid()",
             "UPDATE inbox SET order_id = gen_random_uuid()",
             "DELETE FROM orders",
+            "INSERT INTO cancellations SELECT id, 'CANCELLED', 0, NULL, now(), NULL, now(), now(), 1 FROM orders",
         ] {
             let refused = Error::from(sqlx::query(wrong).execute(&mut connection).await.unwrap_err());
             assert!(matches!(refused, Error::Conflict(_)), "{wrong}: {refused:?}");
