@@ -2,6 +2,8 @@
 //! README tells it.
 
 #[cfg(test)]
+mod cancel;
+#[cfg(test)]
 mod client;
 #[cfg(test)]
 mod commands;
@@ -23,6 +25,8 @@ mod kills;
 mod outages;
 #[cfg(test)]
 mod readme;
+#[cfg(test)]
+mod reversals;
 #[cfg(test)]
 mod settings;
 #[cfg(test)]
