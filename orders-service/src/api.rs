@@ -152,6 +152,7 @@ impl From<Order> for WireOrder {
             shipping_address: purchase.shipping_address.map(Into::into),
             created_at: Some(convert::timestamp(order.created_at)),
             updated_at: Some(convert::timestamp(order.updated_at)),
+            stuck: order.stuck,
         }
     }
 }

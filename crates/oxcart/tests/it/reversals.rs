@@ -22,7 +22,7 @@ use proto::inventory::inventory_service_client::InventoryServiceClient;
 use proto::inventory::inventory_service_server::InventoryServiceServer;
 use proto::inventory::{ConfirmRequest, Line, ReserveRequest};
 use proto::orders::orders_service_client::OrdersServiceClient;
-use proto::orders::{CancelOrderRequest, GetOrderRequest};
+use proto::orders::{CancelOrderRequest, GetOrderRequest, OrderStatus};
 use proto::payment::payment_service_client::PaymentServiceClient;
 use proto::payment::payment_service_server::PaymentServiceServer;
 use proto::payment::{AuthorizeRequest, CaptureRequest};
@@ -245,14 +245,19 @@ async fn an_undo_has_no_last_attempt() {
     wait(3).await;
     let snapshot = orders.snapshot().await;
     assert!(snapshot.cancellations[0].is_stuck(), "{:?}", snapshot.cancellations);
-    assert_eq!(snapshot.orders[0].status, Status::Cancelling);
+    let shown = async || {
+        let request = GetOrderRequest { order_id: sale.order_id.to_string(), user_id: 7 };
+        let order = orders.client().get_order(request).await.unwrap().into_inner();
+        (order.status(), order.stuck)
+    };
+    assert_eq!(shown().await, (OrderStatus::Cancelling, true));
     wait(0).await;
     eventually("the end", PATIENCE, async || {
         clock.advance(Duration::from_millis(500));
         orders.snapshot().await.orders[0].status == Status::Cancelled
     })
     .await;
-    assert!(!orders.snapshot().await.cancellations[0].is_stuck());
+    assert_eq!(shown().await, (OrderStatus::Cancelled, false));
     around.check(&orders, 1).await;
     orders.stop().await;
 }

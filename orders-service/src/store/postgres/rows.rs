@@ -22,6 +22,8 @@ pub(super) struct Order {
     shipping_address: Option<String>,
     created_at: OffsetDateTime,
     updated_at: OffsetDateTime,
+    /// Of its cancellation, while that runs.
+    attempts: Option<i64>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -100,6 +102,7 @@ impl Order {
                 shipping_address: address.map_err(Error::defect)?,
             },
             status,
+            stuck: self.attempts.is_some_and(|attempts| attempts >= i64::from(cancellation::STUCK_AFTER)),
             created_at: self.created_at.into(),
             updated_at: self.updated_at.into(),
         })

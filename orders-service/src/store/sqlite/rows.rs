@@ -22,6 +22,8 @@ pub(super) struct Order {
     shipping_address: Option<String>,
     created_at: i64,
     updated_at: i64,
+    /// Of its cancellation, while that runs.
+    attempts: Option<i64>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -91,6 +93,7 @@ impl Order {
                 shipping_address: address.map_err(Error::defect)?,
             },
             status,
+            stuck: self.attempts.is_some_and(|attempts| attempts >= i64::from(cancellation::STUCK_AFTER)),
             created_at: Timestamp::from_micros(self.created_at),
             updated_at: Timestamp::from_micros(self.updated_at),
         })
