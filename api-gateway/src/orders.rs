@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::{Extension, Json};
+use http::StatusCode;
 use platform::Context;
 use proto::orders as pb;
 use serde::Serialize;
@@ -18,11 +19,13 @@ use crate::query::{Page, Query};
 use crate::reply;
 
 /// Every status by its name.
-const STATUSES: [(&str, pb::OrderStatus); 4] = [
+const STATUSES: [(&str, pb::OrderStatus); 6] = [
     ("CONFIRMED", pb::OrderStatus::Confirmed),
     ("PROCESSING", pb::OrderStatus::Processing),
     ("SHIPPED", pb::OrderStatus::Shipped),
     ("DELIVERED", pb::OrderStatus::Delivered),
+    ("CANCELLING", pb::OrderStatus::Cancelling),
+    ("CANCELLED", pb::OrderStatus::Cancelled),
 ];
 
 #[derive(Serialize)]
@@ -92,7 +95,7 @@ fn status(text: &str) -> Option<pb::OrderStatus> {
     STATUSES.iter().find(|(name, _)| *name == text).map(|(_, status)| *status)
 }
 
-const ONE_OF_THEM: &str = "must be one of CONFIRMED, PROCESSING, SHIPPED, DELIVERED";
+const ONE_OF_THEM: &str = "must be one of CONFIRMED, PROCESSING, SHIPPED, DELIVERED, CANCELLING, CANCELLED";
 
 /// Which orders.
 pub(crate) struct Filter {
@@ -145,17 +148,33 @@ pub(crate) async fn show(
     caller: Caller,
     Id(id): Id<OrderId>,
 ) -> Result<Json<Order>, Problem> {
-    let whose = match caller.role {
-        Role::User => caller.user_id.get(),
-        // Anyone's.
-        Role::Admin => 0,
-    };
+    let whose = whose(&caller);
     let call = || {
         let request = pb::GetOrderRequest { order_id: id.to_string(), user_id: whose };
         let (mut orders, request) = (shop.peers.orders(), context.request(request));
         async move { orders.get_order(request).await }
     };
     Order::try_from(shop.retries.read(call).await?).map(Json)
+}
+
+/// `POST /api/v1/orders/{id}/cancel`
+pub(crate) async fn cancel(
+    State(shop): State<Shop>,
+    Extension(context): Extension<Context>,
+    caller: Caller,
+    Id(id): Id<OrderId>,
+) -> Result<(StatusCode, Json<Order>), Problem> {
+    let request = pb::CancelOrderRequest { order_id: id.to_string(), user_id: whose(&caller) };
+    let order = shop.peers.orders().cancel_order(context.request(request)).await?;
+    Ok((StatusCode::ACCEPTED, Json(Order::try_from(order.into_inner())?)))
+}
+
+/// Whose orders a caller may see and cancel; 0 for anyone's.
+fn whose(caller: &Caller) -> i64 {
+    match caller.role {
+        Role::User => caller.user_id.get(),
+        Role::Admin => 0,
+    }
 }
 
 /// `PATCH /api/v1/orders/{id}`

@@ -58,6 +58,7 @@ fn table(mode: AuthMode) -> Vec<Route> {
         route(GET,    "/api/v1/orders",                  User,   orders::list),
         route(GET,    "/api/v1/orders/{id}",             User,   orders::show),
         route(PATCH,  "/api/v1/orders/{id}",             Admin,  orders::advance),
+        route(POST,   "/api/v1/orders/{id}/cancel",      User,   orders::cancel),
     ];
     match mode {
         AuthMode::Jwt => {}

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use event_log::Event;
 use platform::retry::Backoff;
-use platform::{Context, World};
+use platform::{Context, World, lease};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -213,20 +213,13 @@ impl Executor {
         }
         let context = Context::root(inner.world.ids.as_ref(), CALL_TIMEOUT);
         let call = steps::perform(&inner.participants, &context, checkout);
-        tokio::pin!(call);
-        loop {
-            tokio::select! {
-                biased;
-                outcome = &mut call => return Some(outcome),
-                () = inner.world.clock.sleep(LEASE / 3) => match inner.store.renew(checkout).await {
-                    Ok(Held::Yes) => {}
-                    Ok(Held::Lost) => return None,
-                    Err(error) => {
-                        tracing::warn!(checkout_id = %checkout.id, error = %Error::from(error), "a lease was not renewed");
-                    }
-                },
-            }
-        }
+        let renew = || async {
+            inner.store.renew(checkout).await.unwrap_or_else(|error| {
+                tracing::warn!(checkout_id = %checkout.id, error = %Error::from(error), "a lease was not renewed");
+                Held::Yes
+            })
+        };
+        lease::while_held(inner.world.clock.as_ref(), renew, call).await
     }
 
     fn event(checkout: &Checkout, ending: &Ending) -> Event {

@@ -5,12 +5,13 @@ mod postgres;
 mod sqlite;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use event_log::{Outbox, Written};
 use platform::World;
 use platform::config::Location;
+use platform::lease::HORIZON;
+pub use platform::lease::{Held, LEASE, Lease};
 use types::{CheckoutId, Timestamp, UserId};
 use uuid::Uuid;
 
@@ -18,13 +19,6 @@ use crate::checkout::Checkout;
 
 pub use postgres::Postgres;
 pub use sqlite::Sqlite;
-
-/// How long an owner may be silent before others take its checkouts.
-pub const LEASE: Duration = Duration::from_secs(5);
-
-/// No lease and no delay is as long as this. One that seems to be was written before the clock was set back,
-/// and would keep a checkout waiting until the clock is there again.
-const HORIZON: Duration = Duration::from_secs(20);
 
 /// What went wrong with the store.
 pub type Error = sql::Error;
@@ -59,24 +53,6 @@ pub enum Accepted {
     /// This version of the cart, or an earlier one that the cart still contains, is being bought or was
     /// bought; nothing was written.
     InProgress(CheckoutId),
-}
-
-/// Whether a write found the checkout still in its owner's hands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Held {
-    /// Written.
-    Yes,
-    /// Somebody else owns it now: nothing was written, stop working on it.
-    Lost,
-}
-
-/// What becomes of the lease with a write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lease {
-    /// The owner goes on: it lasts [`LEASE`] from now.
-    Keep,
-    /// The owner is done with it for now: whoever finds it due may take it.
-    Return,
 }
 
 /// A checkout that was claimed.

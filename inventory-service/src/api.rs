@@ -85,6 +85,13 @@ impl InventoryService for Api {
         Ok(self.apply(&request.get_ref().reservation_id, Command::Release).await?)
     }
 
+    async fn restock(
+        &self,
+        request: Request<pb::RestockRequest>,
+    ) -> Result<Response<pb::Reservation>, Status> {
+        Ok(self.apply(&request.get_ref().reservation_id, Command::Restock).await?)
+    }
+
     async fn set_stock(&self, request: Request<pb::SetStockRequest>) -> Result<Response<pb::Stock>, Status> {
         Ok(Response::new(self.adjust(request.into_inner()).await?))
     }

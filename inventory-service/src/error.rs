@@ -43,6 +43,9 @@ impl From<Error> for Status {
             Error::Refused(Refusal::KeyReused) => reject(Code::InvalidArgument, Reason::IdempotencyKeyReused),
             Error::Refused(Refusal::Released) => reject(Code::Aborted, Reason::ReservationReleased),
             Error::Refused(Refusal::NotFound) => reject(Code::NotFound, Reason::ReservationNotFound),
+            Error::Refused(Refusal::NotCommitted) => {
+                reject(Code::FailedPrecondition, Reason::ReservationNotCommitted)
+            }
             Error::BelowHeld(_) => reject(Code::FailedPrecondition, Reason::InsufficientStock),
             Error::UnknownProduct(_) => reject(Code::NotFound, Reason::ProductNotFound),
             Error::Store(cause @ (sql::Error::Unavailable(_) | sql::Error::Unknown(_))) => {

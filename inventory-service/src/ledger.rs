@@ -197,7 +197,9 @@ impl Snapshot {
                 let claim = match reservation.state {
                     State::Held { .. } => (quantity.get(), 0),
                     State::Committed => (0, quantity.get()),
-                    State::Released | State::Expired { .. } | State::Rejected { .. } => (0, 0),
+                    State::Released | State::Expired { .. } | State::Rejected { .. } | State::Restocked => {
+                        (0, 0)
+                    }
                 };
                 claimed.insert((reservation.id, product_id), claim);
             }

@@ -47,6 +47,8 @@ pub enum State {
         /// The products of which there was not enough.
         lacking: Vec<ProductId>,
     },
+    /// Sold, and given back when its order was cancelled: for ever.
+    Restocked,
 }
 
 impl State {
@@ -58,6 +60,7 @@ impl State {
             Self::Released => "RELEASED",
             Self::Expired { .. } => "EXPIRED",
             Self::Rejected { .. } => "REJECTED",
+            Self::Restocked => "RESTOCKED",
         }
     }
 }
@@ -73,6 +76,8 @@ pub enum Command {
     Release,
     /// Give back what was held for too long; what is not due stays.
     Expire,
+    /// Give back what was sold.
+    Restock,
 }
 
 /// A definite no.
@@ -90,6 +95,9 @@ pub enum Refusal {
     /// Nobody reserved under this key.
     #[error("no such reservation")]
     NotFound,
+    /// Nothing of it is sold, so nothing can be given back.
+    #[error("the reservation was never committed")]
+    NotCommitted,
 }
 
 /// Product ids as refusals name them: `1,2`.
@@ -188,6 +196,7 @@ pub fn decide(
         Command::Confirm => confirm(existing),
         Command::Release => release(id, existing),
         Command::Expire => expire(existing, now),
+        Command::Restock => restock(existing),
     }
 }
 
@@ -206,7 +215,7 @@ fn reserve(id: ReservationId, existing: Option<Reservation>, lines: Lines, now: 
     }
     answer(match existing.state {
         State::Held { .. } | State::Committed | State::Expired { .. } => Ok(existing),
-        State::Released => Err(Refusal::Released),
+        State::Released | State::Restocked => Err(Refusal::Released),
         State::Rejected { lacking } => Err(Refusal::InsufficientStock(lacking)),
     })
 }
@@ -223,7 +232,7 @@ fn confirm(existing: Option<Reservation>) -> Decision {
             taken: transition(existing, State::Committed, &[Kind::Reserve, Kind::Commit]),
             otherwise: Shortage::ChangesNothing,
         }),
-        State::Released | State::Rejected { .. } => answer(Err(Refusal::Released)),
+        State::Released | State::Rejected { .. } | State::Restocked => answer(Err(Refusal::Released)),
     }
 }
 
@@ -237,7 +246,7 @@ fn release(id: ReservationId, existing: Option<Reservation>) -> Decision {
         State::Held { .. } => write(existing, State::Released, &[Kind::Release]),
         State::Committed => write(existing, State::Released, &[Kind::Restock]),
         State::Expired { .. } => write(existing, State::Released, &[]),
-        State::Released | State::Rejected { .. } => answer(Ok(existing)),
+        State::Released | State::Rejected { .. } | State::Restocked => answer(Ok(existing)),
     }
 }
 
@@ -253,7 +262,22 @@ fn expire(existing: Option<Reservation>, now: Timestamp) -> Decision {
         | State::Committed
         | State::Released
         | State::Expired { .. }
-        | State::Rejected { .. } => answer(Ok(existing)),
+        | State::Rejected { .. }
+        | State::Restocked => answer(Ok(existing)),
+    }
+}
+
+fn restock(existing: Option<Reservation>) -> Decision {
+    let Some(existing) = existing else {
+        return answer(Err(Refusal::NotFound));
+    };
+    match existing.state {
+        State::Committed => write(existing, State::Restocked, &[Kind::Restock]),
+        State::Restocked => answer(Ok(existing)),
+        // No tombstone: who restocks has sold before, so a reservation that is only held will not be sold later.
+        State::Held { .. } | State::Expired { .. } | State::Released | State::Rejected { .. } => {
+            answer(Err(Refusal::NotCommitted))
+        }
     }
 }
 

@@ -1,11 +1,12 @@
 //! What the others are told.
 
 use event_log::Event;
-use proto::events::{OrderCreated, OrderStatusChanged};
+use proto::events::{OrderCancelled, OrderCreated, OrderStatusChanged};
 use serde::Serialize;
 use types::{Timestamp, UserId};
 use uuid::Uuid;
 
+use crate::cancellation::Cancellation;
 use crate::order::Order;
 use crate::store::Step;
 
@@ -40,6 +41,22 @@ pub(crate) fn status_changed(user_id: UserId, step: Step, origin: Origin) -> Eve
         changed_at: step.at,
     };
     event(OrderStatusChanged::TYPE, user_id, step.at, &data, origin)
+}
+
+/// An order was cancelled; `None` as long as it is only being cancelled.
+pub(crate) fn cancelled(cancellation: &Cancellation) -> Option<Event> {
+    let cancelled_at = cancellation.ended_at?;
+    let data = OrderCancelled {
+        order_id: cancellation.order_id,
+        checkout_id: cancellation.checkout_id,
+        user_id: cancellation.user_id,
+        refunded: cancellation.total,
+        cancelled_at,
+    };
+    // The id follows from the order: no second end can be told of.
+    let id = Uuid::new_v5(&cancellation.order_id.0, b"cancelled");
+    let origin = Origin { id, traceparent: cancellation.traceparent.clone() };
+    Some(event(OrderCancelled::TYPE, cancellation.user_id, cancelled_at, &data, origin))
 }
 
 fn event(kind: &str, user_id: UserId, time: Timestamp, data: &impl Serialize, origin: Origin) -> Event {

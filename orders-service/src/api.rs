@@ -5,8 +5,8 @@ use proto::Invalid;
 use proto::convert;
 use proto::orders::orders_service_server::OrdersService;
 use proto::orders::{
-    GetOrderRequest, ListOrdersRequest, ListOrdersResponse, Order as WireOrder, OrderItem, OrderStatus,
-    UpdateOrderStatusRequest,
+    CancelOrderRequest, GetOrderRequest, ListOrdersRequest, ListOrdersResponse, Order as WireOrder,
+    OrderItem, OrderStatus, UpdateOrderStatusRequest,
 };
 use serde::{Deserialize, Serialize};
 use tonic::{Request, Response};
@@ -62,6 +62,18 @@ impl OrdersService for Api {
         let order = self.orders.change_status(id, to, traceparent).await?;
         Ok(Response::new(order.into()))
     }
+
+    async fn cancel_order(
+        &self,
+        request: Request<CancelOrderRequest>,
+    ) -> Result<Response<WireOrder>, tonic::Status> {
+        let traceparent = Context::of(&request).traceparent();
+        let request = request.into_inner();
+        let id: OrderId = convert::parse("order_id", &request.order_id)?;
+        let owner = convert::any_user_id("user_id", request.user_id)?;
+        let order = self.orders.cancel(id, owner, traceparent).await?;
+        Ok(Response::new(order.into()))
+    }
 }
 
 /// The key of the last order of a page, with what the list was asked for: a token of one list is of no use
@@ -105,11 +117,13 @@ fn status(number: i32) -> Result<Option<Status>, Invalid> {
         OrderStatus::Processing => Ok(Some(Status::Processing)),
         OrderStatus::Shipped => Ok(Some(Status::Shipped)),
         OrderStatus::Delivered => Ok(Some(Status::Delivered)),
+        OrderStatus::Cancelling => Ok(Some(Status::Cancelling)),
+        OrderStatus::Cancelled => Ok(Some(Status::Cancelled)),
     }
 }
 
 fn unknown_status() -> Invalid {
-    Invalid::new("status", "must be CONFIRMED, PROCESSING, SHIPPED or DELIVERED")
+    Invalid::new("status", "must be CONFIRMED, PROCESSING, SHIPPED, DELIVERED, CANCELLING or CANCELLED")
 }
 
 impl From<Status> for OrderStatus {
@@ -119,6 +133,8 @@ impl From<Status> for OrderStatus {
             Status::Processing => Self::Processing,
             Status::Shipped => Self::Shipped,
             Status::Delivered => Self::Delivered,
+            Status::Cancelling => Self::Cancelling,
+            Status::Cancelled => Self::Cancelled,
         }
     }
 }
@@ -136,6 +152,7 @@ impl From<Order> for WireOrder {
             shipping_address: purchase.shipping_address.map(Into::into),
             created_at: Some(convert::timestamp(order.created_at)),
             updated_at: Some(convert::timestamp(order.updated_at)),
+            stuck: order.stuck,
         }
     }
 }

@@ -23,4 +23,10 @@ pub struct Config {
     /// Where checkouts are told of, and orders are.
     #[command(flatten)]
     pub events: event_log::config::Settings,
+    /// Where the inventory service listens; several addresses, separated by commas, take turns.
+    #[arg(long, env = "INVENTORY_SERVICE_ADDR", default_value = "localhost:50053")]
+    pub inventory_service_addr: String,
+    /// Where the payment service listens; several addresses, separated by commas, take turns.
+    #[arg(long, env = "PAYMENT_SERVICE_ADDR", default_value = "localhost:50054")]
+    pub payment_service_addr: String,
 }

@@ -1,9 +1,11 @@
 //! What an order is, and the way it goes: pure values and rules.
 
-use std::fmt;
+mod lifecycle;
 
 use proto::events::{CheckoutCompleted, Item};
 use types::{Address, CheckoutId, Money, OrderId, ProductId, Quantity, Timestamp, UserId};
+
+pub use lifecycle::{Cancel, InvalidTransition, Status, advance, cancel};
 
 /// What was bought, and how far it has got.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +16,8 @@ pub struct Order {
     pub purchase: Purchase,
     /// How far the order has got.
     pub status: Status,
+    /// Whether it is being cancelled and that has not worked for so long that a person should look.
+    pub stuck: bool,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it last changed its status.
@@ -27,6 +31,7 @@ impl Order {
             id: purchase.checkout_id.order_id(),
             purchase,
             status: Status::Confirmed,
+            stuck: false,
             created_at: now,
             updated_at: now,
         }
@@ -130,68 +135,6 @@ impl TryFrom<Item> for Line {
     }
 }
 
-/// How far an order has got.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    /// Paid for.
-    Confirmed,
-    /// Being packed.
-    Processing,
-    /// On its way.
-    Shipped,
-    /// There.
-    Delivered,
-}
-
-impl Status {
-    /// Every status, in the order of the lifecycle.
-    pub const ALL: [Self; 4] = [Self::Confirmed, Self::Processing, Self::Shipped, Self::Delivered];
-
-    /// The text of the contract and of the store: `CONFIRMED`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Confirmed => "CONFIRMED",
-            Self::Processing => "PROCESSING",
-            Self::Shipped => "SHIPPED",
-            Self::Delivered => "DELIVERED",
-        }
-    }
-
-    /// Reads what [`Status::as_str`] wrote.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.as_str() == text)
-    }
-
-    /// The one step from here; `None` at the end.
-    const fn next(self) -> Option<Self> {
-        match self {
-            Self::Confirmed => Some(Self::Processing),
-            Self::Processing => Some(Self::Shipped),
-            Self::Shipped => Some(Self::Delivered),
-            Self::Delivered => None,
-        }
-    }
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// A step that the lifecycle does not have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an order that is {from} can't become {to}")]
-pub struct InvalidTransition {
-    from: Status,
-    to: Status,
-}
-
-/// Allows the one step from `from`, and nothing else: no step back, over another, or on the spot.
-pub fn advance(from: Status, to: Status) -> Result<(), InvalidTransition> {
-    if from.next() == Some(to) { Ok(()) } else { Err(InvalidTransition { from, to }) }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -199,29 +142,6 @@ mod tests {
 
     use super::*;
     use crate::fixtures;
-
-    #[test]
-    fn the_lifecycle_goes_one_step_at_a_time() {
-        use Status::{Confirmed, Delivered, Processing, Shipped};
-        let allowed = [(Confirmed, Processing), (Processing, Shipped), (Shipped, Delivered)];
-        for from in Status::ALL {
-            for to in Status::ALL {
-                assert_eq!(advance(from, to).is_ok(), allowed.contains(&(from, to)), "{from} -> {to}");
-            }
-        }
-        assert_eq!(
-            advance(Shipped, Confirmed).unwrap_err().to_string(),
-            "an order that is SHIPPED can't become CONFIRMED"
-        );
-    }
-
-    #[test]
-    fn status_texts_read_back() {
-        for status in Status::ALL {
-            assert_eq!(Status::parse(status.as_str()), Some(status));
-        }
-        assert_eq!(Status::parse("confirmed"), None);
-    }
 
     #[test]
     fn a_purchase_is_what_the_event_says() {

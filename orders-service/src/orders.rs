@@ -8,8 +8,9 @@ use tokio::sync::Notify;
 use types::{OrderId, PageSize, UserId};
 
 use crate::announcement::{self, Origin};
+use crate::cancellation::Cancellation;
 use crate::error::Error;
-use crate::order::{Order, Purchase, Status, advance};
+use crate::order::{self, Cancel, Order, Purchase, Status, advance};
 use crate::store::{Made, Position, Step, Store};
 
 /// The orders of the shop.
@@ -19,6 +20,8 @@ pub(crate) struct Orders {
     pub(crate) world: World,
     /// Wakes the relay after each change.
     pub(crate) changed: Arc<Notify>,
+    /// Wakes who carries cancellations to their end.
+    pub(crate) due: Arc<Notify>,
 }
 
 /// Some orders, and where the next ones begin.
@@ -89,6 +92,34 @@ impl Orders {
                 self.changed.notify_one();
                 tracing::info!(order_id = %id, from = %step.from, to = %to, "order status changed");
                 return Ok(Order { status: to, updated_at: at, ..order });
+            }
+        }
+    }
+
+    /// Accepts that an order is cancelled: durable when this returns, and carried to its end by the worker. An order
+    /// that is being cancelled or is cancelled is returned as it is. If there is an `owner`, only theirs.
+    pub(crate) async fn cancel(
+        &self,
+        id: OrderId,
+        owner: Option<UserId>,
+        traceparent: String,
+    ) -> Result<Order, Error> {
+        // Each turn more means that somebody else took a step meanwhile, and there are only a few to take.
+        loop {
+            let order = self.order(id, owner).await?;
+            match order::cancel(order.status)? {
+                Cancel::Begun => return Ok(order),
+                Cancel::Begins => {}
+            }
+            let cancellation = Cancellation::of(&order, traceparent.clone(), self.world.clock.now());
+            if self.store.cancel(order.status, &cancellation).await? {
+                self.due.notify_one();
+                tracing::info!(order_id = %id, from = %order.status, "order is being cancelled");
+                return Ok(Order {
+                    status: Status::Cancelling,
+                    updated_at: cancellation.requested_at,
+                    ..order
+                });
             }
         }
     }

@@ -6,14 +6,18 @@ use event_log::{EventLog, Outbox, Reached};
 use futures::FutureExt as _;
 use platform::config::Location;
 use platform::tasks::Tasks;
+use platform::transport::Transport;
 use platform::{World, grpc, health};
 use proto::events::CHECKOUT_EVENTS;
 use proto::orders::orders_service_server::OrdersServiceServer;
 use sql::sqlite::Sharing;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::api::Api;
+use crate::cancellation::executor::Executor;
+use crate::cancellation::steps::Peers;
 use crate::config::Config;
 use crate::consumer::{CompletedCheckouts, GROUP};
 use crate::orders::Orders;
@@ -23,31 +27,48 @@ use crate::store::{self, Store};
 #[derive(Clone)]
 pub struct Service {
     orders: Orders,
+    peers: Peers,
+    /// This instance, as its claims and leases name it.
+    instance: Uuid,
     log: Arc<dyn EventLog>,
     server: grpc::Server,
 }
 
 /// Opens the orders: a SQLite file, which belongs to this process alone from now on, or a PostgreSQL
-/// database, which need not be there yet. `log` is where checkouts are told of, and orders are.
+/// database, which need not be there yet. `peers` take back what cancelled orders sold; `log` is where checkouts are
+/// told of, and orders are.
 ///
 /// # Errors
 /// See [`store::open`].
-pub async fn open(location: &Location, log: Arc<dyn EventLog>, world: World) -> anyhow::Result<Service> {
-    let store = store::open(location, world.ids.next()).await?;
-    Ok(Service::new(store, log, world))
+pub async fn open(
+    location: &Location,
+    peers: Peers,
+    log: Arc<dyn EventLog>,
+    world: World,
+) -> anyhow::Result<Service> {
+    let instance = world.ids.next();
+    let store = store::open(location, instance).await?;
+    Ok(Service::new(store, instance, peers, log, world))
 }
 
 impl Service {
-    /// The service on a store that is open already.
-    pub fn new(store: Arc<dyn Store>, log: Arc<dyn EventLog>, world: World) -> Self {
+    /// The service on a store that is open already; `instance` is this one, as its claims and leases name it.
+    pub fn new(
+        store: Arc<dyn Store>,
+        instance: Uuid,
+        peers: Peers,
+        log: Arc<dyn EventLog>,
+        world: World,
+    ) -> Self {
         let ids = world.ids.clone();
-        let orders = Orders { store, world, changed: Arc::new(Notify::new()) };
+        let (changed, due) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let orders = Orders { store, world, changed, due };
         let api = Api { orders: orders.clone() };
         let server = grpc::server("orders", ids)
             .add(OrdersServiceServer::new(api))
             .reflection(proto::DESCRIPTOR)
             .build();
-        Self { orders, log, server }
+        Self { orders, peers, instance, log, server }
     }
 
     /// The server: the same one with each call.
@@ -60,9 +81,18 @@ impl Service {
         self.orders.store.clone()
     }
 
-    /// Makes orders of what the log tells, tells the log of them, and watches the store, until `shutdown`.
+    /// Makes orders of what the log tells, cancels those that shall be, tells the log of both, and watches the store,
+    /// until `shutdown`.
     pub async fn work(&self, shutdown: CancellationToken) -> anyhow::Result<()> {
-        let Orders { store, world, changed } = self.orders.clone();
+        let Orders { store, world, changed, due } = self.orders.clone();
+        let cancellations = Executor {
+            store: store.clone(),
+            peers: self.peers.clone(),
+            world: world.clone(),
+            owner: self.instance,
+            due,
+            changed: changed.clone(),
+        };
         let outbox: Arc<dyn Outbox> = store.clone();
         let handler = Arc::new(CompletedCheckouts { orders: self.orders.clone() });
         // Serving a call needs the store alone; while the log is away, events wait on either side of it.
@@ -84,6 +114,7 @@ impl Service {
                 shutdown.clone(),
             ),
         );
+        tasks.spawn("cancellations", cancellations.work(shutdown.clone()));
         let lag =
             event_log::lag::watch("orders", outbox.clone(), self.orders.world.clone(), shutdown.clone());
         tasks.spawn("outbox lag", lag);
@@ -100,9 +131,13 @@ impl Service {
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let listener = config.listen.bind().await?;
     let world = World::real();
+    let peers = Peers {
+        inventory: Transport::connect("inventory", &config.inventory_service_addr)?,
+        payment: Transport::connect("payment", &config.payment_service_addr)?,
+    };
     let (settings, data_dir) = (&config.events, &config.data.data_dir);
     let log = event_log::config::open(settings, data_dir, Sharing::Shared, world.clone()).await?;
-    let service = open(&config.data.store("orders")?, log.clone(), world).await?;
+    let service = open(&config.data.store("orders")?, peers, log.clone(), world).await?;
 
     let outcome = platform::serve(service.grpc(), listener, |stop| service.work(stop), shutdown).await;
     // Whoever starts next need not wait until our hold on the topics runs out.

@@ -1,6 +1,7 @@
 //! The port to where orders are kept. One method is one transaction; a method that changes something
 //! writes the event that tells of it in the same one.
 
+mod cancellations;
 #[cfg(test)]
 mod conformance;
 pub mod postgres;
@@ -15,7 +16,9 @@ use sql::Error;
 use types::{OrderId, Timestamp, UserId};
 use uuid::Uuid;
 
+use crate::cancellation::Cancellation;
 use crate::order::{Order, Status};
+pub use cancellations::Cancellations;
 pub use postgres::Postgres;
 pub use sqlite::Sqlite;
 
@@ -43,10 +46,10 @@ pub async fn open_read_only(location: &Location) -> anyhow::Result<Arc<dyn Store
     })
 }
 
-/// Orders, and the events that wait to be told ([`Outbox`]). A change that ended in [`Error::Unknown`] may
+/// Orders, those on their way back ([`Cancellations`]), and the events that wait to be told ([`Outbox`]). A change that ended in [`Error::Unknown`] may
 /// have been made; each may be repeated, which changes nothing more.
 #[async_trait]
-pub trait Store: Outbox + 'static {
+pub trait Store: Outbox + Cancellations + 'static {
     /// Keeps a new order together with `cause`, the event that made it, and the announcement. Does nothing
     /// at all if the checkout has its order already.
     async fn make(&self, order: Order, cause: Uuid, announcement: Event) -> Result<Made, Error>;
@@ -110,6 +113,8 @@ pub struct Step {
 pub struct Snapshot {
     /// Every order, by `(created_at, id)`.
     pub orders: Vec<Order>,
+    /// Every cancellation that was accepted, by order id.
+    pub cancellations: Vec<Cancellation>,
     /// Every event that made an order, by order id.
     pub inbox: Vec<Applied>,
     /// Every event ever written, in the order of writing.

@@ -109,3 +109,23 @@ impl OrderStatusChanged {
     /// The event type.
     pub const TYPE: &'static str = "order.status_changed.v1";
 }
+
+/// `order.cancelled.v1`: the money of an order was given back, and its stock is for sale again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderCancelled {
+    /// The order.
+    pub order_id: OrderId,
+    /// The checkout that it was made from.
+    pub checkout_id: CheckoutId,
+    /// Who bought.
+    pub user_id: UserId,
+    /// What was given back.
+    pub refunded: Money,
+    /// When both were back.
+    pub cancelled_at: Timestamp,
+}
+
+impl OrderCancelled {
+    /// The event type.
+    pub const TYPE: &'static str = "order.cancelled.v1";
+}

@@ -44,6 +44,8 @@ pub enum Reason {
     ReservationReleased,
     /// No such reservation.
     ReservationNotFound,
+    /// The reservation was never confirmed, or its stock was given back otherwise: nothing of it is sold.
+    ReservationNotCommitted,
     /// The payment provider said no; metadata `decline_code` says why.
     PaymentDeclined,
     /// The payment was voided; it can't be authorised or captured any more.
@@ -86,7 +88,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::InvalidArgument,
         Self::InvalidQuantity,
         Self::InvalidProductId,
@@ -100,6 +102,7 @@ impl Reason {
         Self::InsufficientStock,
         Self::ReservationReleased,
         Self::ReservationNotFound,
+        Self::ReservationNotCommitted,
         Self::PaymentDeclined,
         Self::PaymentVoided,
         Self::PaymentCaptured,
@@ -137,6 +140,7 @@ impl Reason {
             Self::InsufficientStock => "INSUFFICIENT_STOCK",
             Self::ReservationReleased => "RESERVATION_RELEASED",
             Self::ReservationNotFound => "RESERVATION_NOT_FOUND",
+            Self::ReservationNotCommitted => "RESERVATION_NOT_COMMITTED",
             Self::PaymentDeclined => "PAYMENT_DECLINED",
             Self::PaymentVoided => "PAYMENT_VOIDED",
             Self::PaymentCaptured => "PAYMENT_CAPTURED",

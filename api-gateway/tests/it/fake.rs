@@ -151,6 +151,7 @@ fake!(inventory::inventory_service_server::InventoryService {
     reserve(inventory::ReserveRequest) -> inventory::Reservation;
     confirm(inventory::ConfirmRequest) -> inventory::Reservation;
     release(inventory::ReleaseRequest) -> inventory::Reservation;
+    restock(inventory::RestockRequest) -> inventory::Reservation;
     set_stock(inventory::SetStockRequest) -> inventory::Stock;
     list_movements(inventory::ListMovementsRequest) -> inventory::ListMovementsResponse;
 });
@@ -158,6 +159,7 @@ fake!(inventory::inventory_service_server::InventoryService {
 fake!(orders::orders_service_server::OrdersService {
     get_order(orders::GetOrderRequest) -> orders::Order;
     list_orders(orders::ListOrdersRequest) -> orders::ListOrdersResponse;
+    cancel_order(orders::CancelOrderRequest) -> orders::Order;
     update_order_status(orders::UpdateOrderStatusRequest) -> orders::Order;
 });
 

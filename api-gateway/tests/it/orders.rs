@@ -86,3 +86,53 @@ async fn an_order_goes_on_step_by_step() {
     shop.services.refuses::<pb::Order>("update_order_status", no.into_status());
     shop.json("PATCH", &path, json!({"status": "DELIVERED"})).await.problem(409, "invalid_transition");
 }
+
+#[tokio::test]
+async fn an_order_is_cancelled_by_its_owner_and_by_admins() {
+    let shop = Shop::guarded().await;
+    let path = format!("/api/v1/orders/{ORDER}/cancel");
+    let nobody = shop.send(ask("POST", &path, &[], "")).await;
+    nobody.problem(401, "token_missing");
+    for (role, status, name) in [
+        (Role::User, pb::OrderStatus::Cancelling, "CANCELLING"),
+        (Role::Admin, pb::OrderStatus::Cancelled, "CANCELLED"),
+    ] {
+        shop.services.forget("cancel_order");
+        shop.services.replies("cancel_order", pb::Order { status: status.into(), ..order() });
+        let token = format!("Bearer {}", shop.token(7, role));
+        let answer = shop.send(ask("POST", &path, &[("authorization", &token)], "")).await;
+        let mut wanted = order_json();
+        wanted["status"] = json!(name);
+        assert_eq!((answer.status.as_u16(), answer.json()), (202, wanted));
+    }
+    let asked = shop.services.asked::<pb::CancelOrderRequest>("cancel_order");
+    let wanted = |user_id| pb::CancelOrderRequest { order_id: ORDER.into(), user_id };
+    assert_eq!(asked, [wanted(7), wanted(0)]);
+}
+
+#[tokio::test]
+async fn an_order_that_can_not_be_cancelled_says_why() {
+    let shop = Shop::open().await;
+    let path = format!("/api/v1/orders/{ORDER}/cancel");
+    let said = "an order that is SHIPPED can't become CANCELLED";
+    for (code, reason, text, status, name) in [
+        (Code::FailedPrecondition, Reason::InvalidTransition, said, 409, "invalid_transition"),
+        (Code::NotFound, Reason::OrderNotFound, "no such order", 404, "order_not_found"),
+    ] {
+        shop.services.forget("cancel_order");
+        shop.services.refuses::<pb::Order>("cancel_order", Rejection::new(code, reason, text).into_status());
+        let problem = shop.send(ask("POST", &path, &[], "")).await.problem(status, name);
+        assert_eq!(problem["detail"], text);
+    }
+    for id in ["x", "1"] {
+        let path = format!("/api/v1/orders/{id}/cancel");
+        shop.send(ask("POST", &path, &[], "")).await.problem(404, "order_not_found");
+    }
+    assert_eq!(shop.services.calls(), 2);
+    shop.services.forget("cancel_order");
+    shop.services.refuses::<pb::Order>("cancel_order", tonic::Status::unavailable("down"));
+    let answer = shop.send(ask("POST", &path, &[], "")).await;
+    assert_eq!(answer.status.as_u16(), 503);
+    let get = shop.get(&path).await;
+    assert_eq!(get.status.as_u16(), 405);
+}

@@ -153,6 +153,7 @@ pub(crate) fn order() -> orders::Order {
         shipping_address: Some(address()),
         created_at: at(),
         updated_at: at(),
+        stuck: false,
     }
 }
 

@@ -120,6 +120,12 @@ impl InventoryService for Inventory {
     ) -> Result<Response<inventory::Reservation>, Status> {
         self.faults.call("release", || self.release_now(&request.get_ref().reservation_id)).await
     }
+    async fn restock(
+        &self,
+        _: Request<inventory::RestockRequest>,
+    ) -> Result<Response<inventory::Reservation>, Status> {
+        left_out()
+    }
     async fn get_stock(
         &self,
         _: Request<inventory::GetStockRequest>,

@@ -86,7 +86,12 @@ pub async fn open(settings: &Config, listeners: &Listeners, world: World) -> any
     let product = product_service::open(&settings.store(Program::Product)?, world.clone()).await?;
     let inventory = inventory_service::open(&settings.store(Program::Inventory)?, world.clone()).await?;
     let payment = payment_service::open(&settings.payments()?, &settings.payment, world.clone()).await?;
-    let orders = orders_service::open(&settings.store(Program::Orders)?, log.clone(), world.clone()).await?;
+
+    let stock = links(Program::Inventory, inventory.grpc())?;
+    let payments = links(Program::Payment, payment.grpc())?;
+    let peers = orders_service::Peers { inventory: stock.clone(), payment: payments.clone() };
+    let orders =
+        orders_service::open(&settings.store(Program::Orders)?, peers, log.clone(), world.clone()).await?;
 
     let products = links(Program::Product, product.grpc())?;
     let cart = cart_service::open(
@@ -99,8 +104,6 @@ pub async fn open(settings: &Config, listeners: &Listeners, world: World) -> any
     .await?;
 
     let carts = links(Program::Cart, cart.grpc())?;
-    let stock = links(Program::Inventory, inventory.grpc())?;
-    let payments = links(Program::Payment, payment.grpc())?;
     let peers =
         checkout_service::Peers { cart: carts.clone(), inventory: stock.clone(), payment: payments.clone() };
     let checkout =

@@ -12,6 +12,7 @@ pub mod grpc;
 pub mod health;
 pub mod healthcheck;
 pub mod ids;
+pub mod lease;
 pub mod metrics;
 pub mod retry;
 mod run;

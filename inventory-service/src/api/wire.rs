@@ -76,6 +76,7 @@ impl From<Reservation> for pb::Reservation {
             State::Released => (pb::ReservationStatus::Released, None),
             State::Expired { since } => (pb::ReservationStatus::Expired, Some(since)),
             State::Rejected { .. } => (pb::ReservationStatus::Rejected, None),
+            State::Restocked => (pb::ReservationStatus::Restocked, None),
         };
         let line = |(product_id, quantity): (ProductId, types::Quantity)| pb::Line {
             product_id: product_id.get(),

@@ -106,6 +106,7 @@ fn reserve() {
             (reservation(State::Released), Err(Refusal::Released)),
             (tombstone(), Err(Refusal::Released)),
             (reservation(rejected()), Err(short())),
+            (reservation(State::Restocked), Err(Refusal::Released)),
         ] {
             assert_eq!(settle(Some(existing.clone()), reserve(), &available), answers(reply), "{existing:?}");
         }
@@ -115,7 +116,9 @@ fn reserve() {
 #[test]
 fn reserve_of_other_lines() {
     for other in [lines(&[(1, 2)]), lines(&[(1, 2), (2, 4)]), lines(&[(1, 2), (2, 3), (3, 1)])] {
-        for state in [held(), overdue(), State::Committed, expired(), State::Released, rejected()] {
+        let states =
+            [held(), overdue(), State::Committed, expired(), State::Released, rejected(), State::Restocked];
+        for state in states {
             let settled =
                 settle(Some(reservation(state.clone())), Command::Reserve(other.clone()), &plenty());
             assert_eq!(settled, answers(Err(Refusal::KeyReused)), "{state:?} {other:?}");
@@ -142,6 +145,7 @@ fn confirm() {
             (State::Committed, Ok(committed.clone())),
             (State::Released, Err(Refusal::Released)),
             (rejected(), Err(Refusal::Released)),
+            (State::Restocked, Err(Refusal::Released)),
         ] {
             assert_eq!(confirm(Some(reservation(state.clone())), &available), answers(reply), "{state:?}");
         }
@@ -173,7 +177,7 @@ fn release() {
             becomes(Some(state), reservation(State::Released), movements)
         );
     }
-    for state in [State::Released, rejected()] {
+    for state in [State::Released, rejected(), State::Restocked] {
         assert_eq!(release(Some(reservation(state.clone()))), answers(Ok(reservation(state))));
     }
 }
@@ -187,8 +191,31 @@ fn expire() {
         expire(Some(reservation(overdue()))),
         becomes(Some(overdue()), reservation(expired()), &[Kind::Expire])
     );
-    for state in [held(), State::Committed, State::Released, expired(), rejected()] {
+    for state in [held(), State::Committed, State::Released, expired(), rejected(), State::Restocked] {
         assert_eq!(expire(Some(reservation(state.clone()))), answers(Ok(reservation(state))));
+    }
+}
+
+#[test]
+fn restock() {
+    let restock = |existing| settle(existing, Command::Restock, &Available::default());
+    assert_eq!(restock(None), answers(Err(Refusal::NotFound)));
+    assert_eq!(restock(Some(tombstone())), answers(Err(Refusal::NotCommitted)));
+    assert_eq!(
+        restock(Some(reservation(State::Committed))),
+        becomes(Some(State::Committed), reservation(State::Restocked), &[Kind::Restock])
+    );
+    assert_eq!(
+        restock(Some(reservation(State::Restocked))),
+        answers(Ok(reservation(State::Restocked))),
+        "once"
+    );
+    for state in [held(), overdue(), State::Released, expired(), rejected()] {
+        assert_eq!(
+            restock(Some(reservation(state.clone()))),
+            answers(Err(Refusal::NotCommitted)),
+            "{state:?}"
+        );
     }
 }
 

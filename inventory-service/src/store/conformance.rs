@@ -29,6 +29,8 @@ macro_rules! conforms {
             a_key_repeated_in_parallel_holds_once
             a_key_used_for_two_carts_in_parallel_holds_one
             release_meets_confirm
+            what_is_restocked_in_parallel_is_back_once
+            only_what_is_sold_is_restocked
             expiry_meets_confirm_and_release
             stock_set_in_a_rush_is_what_was_said
             a_tombstone_refuses_the_late_reserve
@@ -166,6 +168,27 @@ pub(crate) async fn an_expired_hold_is_confirmed_if_its_stock_is_still_there(sto
     assert_eq!(store.expire_due(end.after(HOLD), 9).await.unwrap(), 0, "what is sold never expires");
     use Kind::{Adjust, Commit, Expire, Release, Reserve};
     assert_eq!(kinds(&store, 100).await, [Adjust, Reserve, Expire, Reserve, Release, Reserve, Commit]);
+    assert_sound(&store).await;
+}
+
+pub(crate) async fn only_what_is_sold_is_restocked(store: AnyStore) {
+    put(&store, 100, 5).await;
+    assert_eq!(answer(&store, 1, Command::Restock).await, Err(Refusal::NotFound));
+    assert_eq!(answer(&store, 1, reserve(&[(100, 3)])).await, Ok("HELD"));
+    assert_eq!(answer(&store, 1, Command::Restock).await, Err(Refusal::NotCommitted));
+    assert_eq!(answer(&store, 1, Command::Confirm).await, Ok("COMMITTED"));
+    assert_eq!(units(&store, 100).await, [2, 0, 3]);
+    for _ in 0..2 {
+        assert_eq!(answer(&store, 1, Command::Restock).await, Ok("RESTOCKED"));
+        assert_eq!(units(&store, 100).await, [5, 0, 0]);
+        assert_eq!(answer(&store, 1, Command::Confirm).await, Err(Refusal::Released));
+        assert_eq!(answer(&store, 1, reserve(&[(100, 3)])).await, Err(Refusal::Released));
+        assert_eq!(answer(&store, 1, Command::Release).await, Ok("RESTOCKED"));
+    }
+    use Kind::{Adjust, Commit, Reserve, Restock};
+    assert_eq!(kinds(&store, 100).await, [Adjust, Reserve, Commit, Restock]);
+    assert_eq!(answer(&store, 2, Command::Release).await, Ok("RELEASED"));
+    assert_eq!(answer(&store, 2, Command::Restock).await, Err(Refusal::NotCommitted), "a tombstone");
     assert_sound(&store).await;
 }
 

@@ -207,7 +207,7 @@ async fn apply(
 async fn look(c: &mut PgConnection, id: ReservationId, command: &Command) -> Result<Look, Error> {
     let asked = match command {
         Command::Reserve(lines) => products(lines),
-        Command::Confirm | Command::Release | Command::Expire => Vec::new(),
+        Command::Confirm | Command::Release | Command::Expire | Command::Restock => Vec::new(),
     };
     let rows: Vec<LookRow> = sqlx::query_as(
         "SELECT r.id, r.status, r.expires_at, l.product_id, l.quantity, l.lacking, s.available

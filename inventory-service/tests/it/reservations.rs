@@ -41,10 +41,30 @@ async fn lives_through(client: Client) {
     assert_eq!((client.units(1).await, client.units(2).await), ((50, 0), (200, 0)));
 }
 
+/// A sale that is given back.
+async fn is_restocked(client: Client) {
+    const NOT_COMMITTED: (Code, Option<Reason>) =
+        (Code::FailedPrecondition, Some(Reason::ReservationNotCommitted));
+    let two = key(2);
+    let unknown = (Code::NotFound, Some(Reason::ReservationNotFound));
+    assert_eq!(refusal(client.restock(&two).await), unknown);
+    let held = client.reserve(&two, &[(1, 2)]).await.unwrap();
+    assert_eq!(refusal(client.restock(&two).await), NOT_COMMITTED);
+    client.confirm(&two).await.unwrap();
+    let restocked = client.restock(&two).await.unwrap();
+    assert_eq!((restocked.status(), &restocked.lines), (ReservationStatus::Restocked, &held.lines));
+    assert_eq!(client.restock(&two).await.unwrap(), restocked);
+    assert_eq!(client.release(&two).await.unwrap(), restocked);
+    assert_eq!(refusal(client.confirm(&two).await), RELEASED);
+    assert_eq!(refusal(client.reserve(&two, &[(1, 2)]).await), RELEASED);
+    assert_eq!(client.units(1).await, (50, 0));
+}
+
 #[tokio::test]
 async fn a_life_in_process() {
     let shop = Shop::open().await;
     lives_through(shop.client.clone()).await;
+    is_restocked(shop.client.clone()).await;
     shop.assert_sound().await;
 }
 
@@ -52,7 +72,8 @@ async fn a_life_in_process() {
 async fn a_life_over_tcp() {
     let mut shop = Shop::open().await;
     let client = shop.over_tcp().await;
-    lives_through(client).await;
+    lives_through(client.clone()).await;
+    is_restocked(client).await;
     shop.assert_sound().await;
 }
 
@@ -131,6 +152,7 @@ async fn what_can_not_be_read_is_refused_by_field() {
     }
     assert_eq!(refusal(client.confirm("7").await), INVALID);
     assert_eq!(refusal(client.release("7").await), INVALID);
+    assert_eq!(refusal(client.restock("7").await), INVALID);
 
     let summed = client.reserve(&key(1), &many[..100]).await.unwrap_err();
     assert_eq!(refusal::<()>(Err(summed)), SHORT, "100 lines are as many as there may be");

@@ -11,7 +11,7 @@ use proto::Reason;
 use proto::inventory::inventory_service_client::InventoryServiceClient;
 use proto::inventory::{
     ConfirmRequest, GetStockRequest, Line, ListMovementsRequest, ListMovementsResponse, ReleaseRequest,
-    Reservation, ReservationStatus, ReserveRequest, SetStockRequest, Stock,
+    Reservation, ReservationStatus, ReserveRequest, RestockRequest, SetStockRequest, Stock,
 };
 use sql::postgres::Scratch;
 use testkit::{Engine, ManualClock, TempDir, eventually};
@@ -195,6 +195,11 @@ impl Client {
                 return Ok(answer?.into_inner());
             }
         }
+    }
+
+    pub(crate) async fn restock(&self, key: &str) -> Result<Reservation, Status> {
+        let message = RestockRequest { reservation_id: key.into() };
+        Ok(self.rpc.clone().restock(self.request(message)).await?.into_inner())
     }
 
     pub(crate) async fn stock(&self, product_id: i64) -> Result<Stock, Status> {

@@ -1,5 +1,7 @@
 //! What every [`Store`] does. Each case gets a place of its own, where nothing is yet.
 
+mod cancellations;
+
 use std::sync::Arc;
 
 use event_log::Waiting;

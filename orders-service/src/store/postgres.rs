@@ -1,5 +1,6 @@
 //! Orders in a PostgreSQL database, which the instances of the service share.
 
+mod cancellations;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,15 @@ static MIGRATIONS: Migrator = sqlx::migrate!("./migrations/postgres");
 
 /// The service's schema.
 const SCHEMA: &str = "orders";
+
+/// What is kept of an order, with how often its cancellation has tried its next call.
+macro_rules! orders {
+    () => {
+        "SELECT id, checkout_id, user_id, status, total_minor, currency, shipping_address, created_at, updated_at,
+                (SELECT attempts FROM cancellations WHERE order_id = orders.id AND state <> 'CANCELLED') AS attempts
+         FROM orders "
+    };
+}
 
 /// The store over one database.
 #[derive(Debug, Clone)]
@@ -87,13 +97,11 @@ impl Store for Postgres {
         let (created_at, id) = after.map_or_else(end, |after| (after.created_at, after.id.0));
         let read = async {
             let mut connection = self.database.connection().await?;
-            let orders = sqlx::query_as(
-                "SELECT id, checkout_id, user_id, status, total_minor, currency, shipping_address, created_at,
-                        updated_at
-                 FROM orders
-                 WHERE user_id = $1 AND ($2::text IS NULL OR status = $2) AND (created_at, id) < ($3, $4)
-                 ORDER BY created_at DESC, id DESC LIMIT $5",
-            )
+            let orders = sqlx::query_as(concat!(
+                orders!(),
+                "WHERE user_id = $1 AND ($2::text IS NULL OR status = $2) AND (created_at, id) < ($3, $4)
+                 ORDER BY created_at DESC, id DESC LIMIT $5"
+            ))
             .bind(user.get())
             .bind(status.map(Status::as_str))
             .bind(OffsetDateTime::from(created_at))
@@ -130,21 +138,17 @@ impl Store for Postgres {
 
     async fn snapshot(&self) -> Result<Snapshot, Error> {
         let mut moment = self.database.moment().await?;
-        let orders = sqlx::query_as(
-            "SELECT id, checkout_id, user_id, status, total_minor, currency, shipping_address, created_at,
-                    updated_at
-             FROM orders ORDER BY created_at, id",
-        )
-        .fetch_all(&mut *moment)
-        .await?;
+        let orders =
+            sqlx::query_as(concat!(orders!(), "ORDER BY created_at, id")).fetch_all(&mut *moment).await?;
         let orders = with_lines(&mut moment, orders).await?;
         let inbox: Vec<rows::Applied> =
             sqlx::query_as("SELECT event_id, order_id, applied_at FROM inbox ORDER BY order_id")
                 .fetch_all(&mut *moment)
                 .await?;
         let inbox = inbox.into_iter().map(rows::Applied::into_domain).collect();
+        let cancellations = cancellations::all(&mut moment).await?;
         let outbox = outbox::all(&mut moment).await?;
-        Ok(Snapshot { orders, inbox, outbox })
+        Ok(Snapshot { orders, cancellations, inbox, outbox })
     }
 
     async fn ping(&self) -> Result<(), Error> {
@@ -227,14 +231,8 @@ async fn insert(
 }
 
 async fn order_by_id(connection: &mut PgConnection, id: OrderId) -> Result<Option<Order>, Error> {
-    let found = sqlx::query_as(
-        "SELECT id, checkout_id, user_id, status, total_minor, currency, shipping_address, created_at,
-                updated_at
-         FROM orders WHERE id = $1",
-    )
-    .bind(id.0)
-    .fetch_all(&mut *connection)
-    .await?;
+    let found =
+        sqlx::query_as(concat!(orders!(), "WHERE id = $1")).bind(id.0).fetch_all(&mut *connection).await?;
     Ok(with_lines(connection, found).await?.pop())
 }
 

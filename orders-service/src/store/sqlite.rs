@@ -1,6 +1,9 @@
 //! Orders in an SQLite file.
 
+mod cancellations;
 mod rows;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 
@@ -20,6 +23,15 @@ use crate::order::{Order, Status};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations/sqlite");
 
+/// What is kept of an order, with how often its cancellation has tried its next call.
+macro_rules! orders {
+    () => {
+        "SELECT id, checkout_id, user_id, status, total_minor, currency, shipping_address, created_at, updated_at,
+                (SELECT attempts FROM cancellations WHERE order_id = orders.id AND state <> 'CANCELLED') AS attempts
+         FROM orders "
+    };
+}
+
 /// The store over one file.
 #[derive(Debug, Clone)]
 pub struct Sqlite {
@@ -30,9 +42,10 @@ impl Sqlite {
     /// Opens the file for this process alone, made and brought up to date as needed.
     ///
     /// # Errors
-    /// See [`OpenError`].
-    pub async fn open(path: &Path) -> Result<Self, OpenError> {
+    /// What hinders the file from being opened, in words for who started the program.
+    pub async fn open(path: &Path) -> anyhow::Result<Self> {
         let database = Database::open(path, &MIGRATIONS, Sharing::Exclusive).await?;
+        database.write(|connection| Box::pin(cancellations::end_leases(connection))).await?;
         Ok(Self { database })
     }
 
@@ -92,12 +105,11 @@ impl Store for Sqlite {
         let (created_at, id) = after
             .map_or((i64::MAX, String::new()), |after| (after.created_at.micros(), after.id.to_string()));
         let mut connection = self.database.read().await?;
-        let orders = sqlx::query_as(
-            "SELECT id, checkout_id, user_id, status, total_minor, currency, shipping_address, created_at, updated_at
-             FROM orders
-             WHERE user_id = ?1 AND (?2 IS NULL OR status = ?2) AND (created_at, id) < (?3, ?4)
-             ORDER BY created_at DESC, id DESC LIMIT ?5",
-        )
+        let orders = sqlx::query_as(concat!(
+            orders!(),
+            "WHERE user_id = ?1 AND (?2 IS NULL OR status = ?2) AND (created_at, id) < (?3, ?4)
+             ORDER BY created_at DESC, id DESC LIMIT ?5"
+        ))
         .bind(user.get())
         .bind(status.map(Status::as_str))
         .bind(created_at)
@@ -135,21 +147,19 @@ impl Store for Sqlite {
     async fn snapshot(&self) -> Result<Snapshot, Error> {
         let mut connection = self.database.read().await?;
         let mut transaction = sqlx::Connection::begin(&mut *connection).await?;
-        let orders = sqlx::query_as(
-            "SELECT id, checkout_id, user_id, status, total_minor, currency, shipping_address, created_at, updated_at
-             FROM orders ORDER BY created_at, id",
-        )
-        .fetch_all(&mut *transaction)
-        .await?;
+        let orders = sqlx::query_as(concat!(orders!(), "ORDER BY created_at, id"))
+            .fetch_all(&mut *transaction)
+            .await?;
         let orders = with_lines(&mut transaction, orders).await?;
         let inbox: Vec<rows::Applied> =
             sqlx::query_as("SELECT event_id, order_id, applied_at FROM inbox ORDER BY order_id")
                 .fetch_all(&mut *transaction)
                 .await?;
         let inbox = inbox.into_iter().map(rows::Applied::into_domain).collect::<Result<_, _>>()?;
+        let cancellations = cancellations::all(&mut transaction).await?;
         let outbox = outbox::all(&mut transaction).await?;
         transaction.commit().await?;
-        Ok(Snapshot { orders, inbox, outbox })
+        Ok(Snapshot { orders, cancellations, inbox, outbox })
     }
 
     async fn ping(&self) -> Result<(), Error> {
@@ -215,13 +225,10 @@ async fn insert_lines(connection: &mut SqliteConnection, order: &Order) -> Resul
 }
 
 async fn order_by_id(connection: &mut SqliteConnection, id: OrderId) -> Result<Option<Order>, Error> {
-    let found = sqlx::query_as(
-        "SELECT id, checkout_id, user_id, status, total_minor, currency, shipping_address, created_at, updated_at
-         FROM orders WHERE id = ?",
-    )
-    .bind(id.to_string())
-    .fetch_all(&mut *connection)
-    .await?;
+    let found = sqlx::query_as(concat!(orders!(), "WHERE id = ?"))
+        .bind(id.to_string())
+        .fetch_all(&mut *connection)
+        .await?;
     Ok(with_lines(connection, found).await?.pop())
 }
 

@@ -135,7 +135,7 @@ async fn what_cannot_be_used_is_named(place: &Place) {
     for (user, status, size, token, field) in [
         (0, 0, 0, "", "user_id"),
         (-1, 0, 0, "", "user_id"),
-        (7, 5, 0, "", "status"),
+        (7, 7, 0, "", "status"),
         (7, -1, 0, "", "status"),
         (7, 0, 101, "", "page_size"),
         (7, 0, -1, "", "page_size"),

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod calls;
 #[cfg(test)]
+mod cancelling;
+#[cfg(test)]
 mod events;
 #[cfg(test)]
 #[path = "../../src/fixtures.rs"]

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use event_log::{DeadLetter, Delivery, Event, EventLog, sqlite};
-use orders_service::Service;
 use orders_service::store::Snapshot;
+use orders_service::{Peers, Service};
 use platform::World;
 use platform::config::Location;
 use platform::transport::Transport;
@@ -50,12 +50,15 @@ impl Shop {
 
     /// With another view of the log for the service.
     pub(crate) async fn open_on(orders: &Location, log: sqlite::Log, seen: Arc<dyn EventLog>) -> Self {
+        // Nobody takes anything back: a test that cancels sees how far that comes.
+        let nobody = |name| Transport::connect(name, "127.0.0.1:1").unwrap();
+        let peers = Peers { inventory: nobody("inventory"), payment: nobody("payment") };
         let (world, clock) = testkit::world();
         // Real ids: the counting ones begin anew with each start, as no program's do.
         let world = World { ids: World::real().ids, ..world };
         // The service before this one gives the file back a moment after it is gone.
         let service = eventually("the orders open", PATIENCE, async || {
-            orders_service::open(orders, seen.clone(), world.clone()).await.ok()
+            orders_service::open(orders, peers.clone(), seen.clone(), world.clone()).await.ok()
         })
         .await;
         let (shutdown, mut workers) = (CancellationToken::new(), JoinSet::new());

@@ -6,8 +6,10 @@ use std::fmt;
 use checkout_service::checkout::{Checkout, Ending};
 use checkout_service::store::OutboxEntry;
 use event_log::Delivery;
-use orders_service::order::Order;
-use proto::events::{CHECKOUT_EVENTS, CheckoutCompleted, CheckoutFailed, ORDER_EVENTS, OrderCreated};
+use orders_service::order::{Order, Status};
+use proto::events::{
+    CHECKOUT_EVENTS, CheckoutCompleted, CheckoutFailed, ORDER_EVENTS, OrderCancelled, OrderCreated,
+};
 use types::{CheckoutId, OrderId};
 use uuid::Uuid;
 
@@ -20,6 +22,7 @@ pub(super) fn check(facts: &Facts) -> Vec<Violation> {
     violations.extend(events_reach_the_log(facts));
     violations.extend(orders_have_one_cause(facts));
     violations.extend(orders_are_announced_once(facts));
+    violations.extend(cancelled_are_announced_once(facts));
     violations
 }
 
@@ -127,6 +130,29 @@ fn orders_are_announced_once(facts: &Facts) -> Vec<Violation> {
         }
     };
     facts.orders.orders.iter().filter_map(|order| violation(order.id)).collect()
+}
+
+/// E1: an order that is cancelled is told of by exactly one event, and no other order is.
+fn cancelled_are_announced_once(facts: &Facts) -> Vec<Violation> {
+    let events = facts.orders.outbox.iter().map(|written| &written.row.event);
+    let cancelled = events.filter(|event| event.kind == OrderCancelled::TYPE);
+    let mut told: BTreeMap<OrderId, usize> = BTreeMap::new();
+    for event in cancelled.filter_map(|event| serde_json::from_slice::<OrderCancelled>(&event.data).ok()) {
+        *told.entry(event.order_id).or_default() += 1;
+    }
+    let violation = |id, text| Violation::new(Invariant::E1, Subject::Order(id), text);
+    let mut violations = Vec::new();
+    for order in &facts.orders.orders {
+        let (times, wanted) =
+            (told.remove(&order.id).unwrap_or(0), usize::from(order.status == Status::Cancelled));
+        if times != wanted {
+            let text = format!("is {}, and {times} events say that it is cancelled", order.status);
+            violations.push(violation(order.id, text));
+        }
+    }
+    let absent = |id| violation(id, "is told to be cancelled, but is not there".to_owned());
+    violations.extend(told.into_keys().map(absent));
+    violations
 }
 
 /// Which ends of checkouts a group of consumers has heard of.

@@ -1,12 +1,15 @@
 //! What an audit knows.
 
 use cart_service::cart::Cart;
+use std::collections::HashMap;
+
 use checkout_service::checkout::{Checkout, Ending};
 use event_log::{DeadLetter, Delivery, End, Progress};
+use orders_service::order::{Order, Status};
 use payment_service::payment::Payment;
 use payment_service::provider::simulated::Entry;
 use proto::events::CheckoutCompleted;
-use types::Timestamp;
+use types::{CheckoutId, Timestamp};
 
 use super::history::History;
 
@@ -84,6 +87,7 @@ impl Default for Facts {
             provider: Vec::new(),
             orders: orders_service::store::Snapshot {
                 orders: Vec::new(),
+                cancellations: Vec::new(),
                 inbox: Vec::new(),
                 outbox: Vec::new(),
             },
@@ -100,10 +104,37 @@ impl Facts {
         at > self.now
     }
 
+    /// How far the order of each checkout is from being cancelled.
+    pub(super) fn reversals(&self) -> HashMap<CheckoutId, Reversal> {
+        let orders = self.orders.orders.iter();
+        orders.map(|order| (order.purchase.checkout_id, self.reversal(order))).collect()
+    }
+
+    fn reversal(&self, order: &Order) -> Reversal {
+        match order.status {
+            Status::Confirmed | Status::Processing | Status::Shipped | Status::Delivered => Reversal::None,
+            Status::Cancelling => Reversal::Running,
+            // Money and stock were read before orders: what ended since then may not show there.
+            Status::Cancelled if self.is_news(order.updated_at) => Reversal::Running,
+            Status::Cancelled => Reversal::Done,
+        }
+    }
+
     /// The checkouts that bought something, each with what it tells of that.
     pub(super) fn completed(&self) -> impl Iterator<Item = (&Checkout, CheckoutCompleted)> {
         self.checkouts.checkouts.iter().filter_map(|checkout| Some((checkout, completion(checkout)?)))
     }
+}
+
+/// What of a sale may be, or must be, given back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reversal {
+    /// Nothing: its order stands, or is still to be made.
+    None,
+    /// Any part: its order is being cancelled.
+    Running,
+    /// All: its order is cancelled.
+    Done,
 }
 
 /// What a completed checkout tells; `None` of any other.

@@ -10,12 +10,15 @@ use event_log::{Delivery, End, Event, OutboxRow, Progress, Written};
 use inventory_service::ledger::{Kind, Movement};
 use inventory_service::reservation::{self, Lines, Reservation};
 use inventory_service::stock::Stock;
+use orders_service::cancellation::Cancellation;
 use orders_service::order::{self, Order};
 use orders_service::store::Applied;
 use payment_service::payment::{Payment, Status, Terms};
 use payment_service::provider::Method;
 use payment_service::provider::simulated::{Effect, Entry};
-use proto::events::{CHECKOUT_EVENTS, CheckoutCompleted, CheckoutFailed, Item, ORDER_EVENTS, OrderCreated};
+use proto::events::{
+    CHECKOUT_EVENTS, CheckoutCompleted, CheckoutFailed, Item, ORDER_EVENTS, OrderCancelled, OrderCreated,
+};
 use types::{CheckoutId, Currency, Money, PaymentId, ProductId, Quantity, ReservationId, Timestamp, UserId};
 use uuid::Uuid;
 
@@ -191,6 +194,67 @@ fn order(facts: &mut Facts, number: u128) {
     facts.log.order_events.push(delivery);
     facts.orders.inbox.push(Applied { event_id: event_of(number), order_id: order.id, applied_at: at(92) });
     facts.orders.orders.push(order);
+}
+
+/// Begins to cancel the order of the first checkout.
+pub(super) fn cancelling(facts: &mut Facts) {
+    let order = first_order(facts);
+    order.status = order::Status::Cancelling;
+    order.updated_at = at(95);
+    let cancellation = Cancellation::of(order, String::new(), at(95));
+    facts.orders.cancellations.push(cancellation);
+}
+
+/// Cancels the order of the first checkout: money and stock go back, and the event is in the log.
+pub(super) fn cancelled(facts: &mut Facts) {
+    cancelling(facts);
+    let payment = facts.payments.iter_mut().find(|it| it.checkout_id == id(FIRST)).unwrap();
+    payment.status = Status::Refunded;
+    let total = checkout(facts, FIRST).total;
+    ledger(facts, FIRST, Effect::Refund, Some(total));
+    restock(facts);
+    for cancellation in &mut facts.orders.cancellations {
+        for _ in 0..2 {
+            let done = orders_service::cancellation::Outcome::Done;
+            *cancellation = cancellation.after(done, at(96), Duration::ZERO);
+        }
+    }
+    let order = first_order(facts);
+    order.status = order::Status::Cancelled;
+    order.updated_at = at(96);
+    tell_cancelled(facts, 4000);
+}
+
+/// What the first checkout bought is for sale again.
+pub(super) fn restock(facts: &mut Facts) {
+    let id = ReservationId(Uuid::from_u128(FIRST));
+    let reservation = facts.inventory.reservations.iter_mut().find(|it| it.id == id).unwrap();
+    reservation.state = reservation::State::Restocked;
+    for (product_id, quantity) in reservation.lines.clone().iter() {
+        movement(facts, product_id.get(), Kind::Restock, quantity.get(), Some(id));
+    }
+}
+
+/// One more event that the order of the first checkout is cancelled.
+pub(super) fn tell_cancelled(facts: &mut Facts, event_id: u128) {
+    let order = first_order(facts);
+    let data = OrderCancelled {
+        order_id: order.id,
+        checkout_id: order.purchase.checkout_id,
+        user_id: order.purchase.user_id,
+        refunded: order.purchase.total,
+        cancelled_at: at(96),
+    };
+    let json = serde_json::to_string(&data).unwrap();
+    let event = event(Uuid::from_u128(event_id), OrderCancelled::TYPE, &json);
+    let row = OutboxRow { seq: 9, topic: ORDER_EVENTS.to_owned(), event: event.clone() };
+    facts.orders.outbox.push(Written { row, published: true });
+    let delivery = publish(facts, ORDER_EVENTS, event);
+    facts.log.order_events.push(delivery);
+}
+
+pub(super) fn first_order(facts: &mut Facts) -> &mut Order {
+    facts.orders.orders.iter_mut().find(|it| it.id == id(FIRST).order_id()).unwrap()
 }
 
 pub(super) fn cart(owner: i64, recent: Vec<Taken>) -> Cart {

@@ -11,7 +11,7 @@ use payment_service::payment::{Payment, Status};
 use payment_service::provider::simulated::{Effect, Entry};
 use types::{CheckoutId, Money, Timestamp};
 
-use super::facts::Facts;
+use super::facts::{Facts, Reversal};
 use super::violation::{Invariant, Subject, Violation};
 
 pub(super) fn check(facts: &Facts) -> Vec<Violation> {
@@ -19,6 +19,7 @@ pub(super) fn check(facts: &Facts) -> Vec<Violation> {
     let payments: HashMap<_, _> = facts.payments.iter().map(|it| (it.checkout_id, it)).collect();
     let books = books(&facts.provider);
     let none = Books::default();
+    let reversals = facts.reversals();
     let ids: BTreeSet<CheckoutId> =
         checkouts.keys().chain(payments.keys()).chain(books.keys()).copied().collect();
     let violation = |id: CheckoutId| {
@@ -26,6 +27,7 @@ pub(super) fn check(facts: &Facts) -> Vec<Violation> {
             checkout: checkouts.get(&id).copied(),
             payment: payments.get(&id).copied(),
             books: books.get(&id).unwrap_or(&none),
+            reversal: reversals.get(&id).copied().unwrap_or(Reversal::None),
             now: facts.now,
         };
         let (invariant, text) = case.violation()?;
@@ -63,6 +65,7 @@ struct Case<'a> {
     checkout: Option<&'a Checkout>,
     payment: Option<&'a Payment>,
     books: &'a Books<'a>,
+    reversal: Reversal,
     now: Timestamp,
 }
 
@@ -124,12 +127,21 @@ impl Case<'_> {
         }
     }
 
-    /// M4: at rest, captured less refunded is the total of what was sold. Orders can't be cancelled yet, so
-    /// nothing is refunded after a sale.
+    /// M4: at rest, captured less refunded is the total of what was sold and not cancelled. After a sale money goes
+    /// back only with an order that is being cancelled, and all of it has once the order is cancelled.
     fn sale_stands(&self) -> Option<String> {
         self.checkout.filter(|checkout| checkout.state == State::Completed)?;
-        let refunded = self.books.refunded.first()?;
-        Some(format!("completed, but {refunded} was refunded after the sale"))
+        let (captured, refunded) = (self.books.captured.first(), self.books.refunded.first());
+        match (self.reversal, refunded) {
+            (Reversal::None, Some(refunded)) => {
+                Some(format!("completed, but {refunded} was refunded after the sale"))
+            }
+            (Reversal::Done, refunded) if refunded != captured => {
+                let (captured, refunded) = (amount(captured.copied()), amount(refunded.copied()));
+                Some(format!("its order is cancelled, but captured {captured} and refunded {refunded}"))
+            }
+            (Reversal::None | Reversal::Running | Reversal::Done, _) => None,
+        }
     }
 
     /// M4: what the payment service says is what the provider did. The provider acts first, so it may be
@@ -147,7 +159,9 @@ impl Case<'_> {
         if !agree(status, last.map(|entry| &entry.effect)) {
             return Some(format!("the payment is {status:?}, the provider's last word is {done}"));
         }
-        if self.checkout.is_some_and(|checkout| checkout.state.is_terminal()) && !status.is_settled() {
+        let rests = self.checkout.is_some_and(|checkout| checkout.state.is_terminal())
+            && self.reversal != Reversal::Running;
+        if rests && !status.is_settled() {
             return Some(format!("the checkout has ended, but its payment is {status:?}"));
         }
         let asked = payment.terms.as_ref().map(|terms| terms.amount);

@@ -1,9 +1,10 @@
 //! Orders: each is a completed checkout's, and each completed checkout has one.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use checkout_service::checkout::Checkout;
-use orders_service::order::{Order, Purchase};
+use orders_service::order::{Order, Purchase, Status};
 use types::{CheckoutId, OrderId};
 
 use super::events::Consumption;
@@ -13,9 +14,13 @@ use super::violation::{Invariant, Subject, Violation};
 /// The group of consumers that makes orders.
 const GROUP: &str = "orders-service";
 
+/// How long an order may take to be cancelled.
+const CANCELLED_WITHIN: Duration = Duration::from_secs(30);
+
 pub(super) fn check(facts: &Facts) -> Vec<Violation> {
     let mut violations = orders_equal_checkouts(facts);
     violations.extend(completed_have_one_order(facts));
+    violations.extend(nothing_is_being_cancelled_for_ever(facts));
     violations
 }
 
@@ -85,6 +90,23 @@ fn completed_have_one_order(facts: &Facts) -> Vec<Violation> {
         }
     };
     facts.completed().filter_map(|(checkout, _)| violation(checkout.id)).collect()
+}
+
+/// L1: no order stays on its way back for long. Where the shop was stopped meanwhile, it ends once that runs again.
+fn nothing_is_being_cancelled_for_ever(facts: &Facts) -> Vec<Violation> {
+    let running = facts.orders.orders.iter().filter(|order| order.status == Status::Cancelling);
+    let late = running.filter(|order| facts.now > order.updated_at.after(CANCELLED_WITHIN));
+    late.map(|order| {
+        let mut cancellations = facts.orders.cancellations.iter();
+        let came_to = cancellations.find(|it| it.order_id == order.id).map_or_else(
+            || "nobody cancels it".to_owned(),
+            |it| format!("{}, {} attempts", it.state.as_str(), it.attempts),
+        );
+        let age = facts.now.since(order.updated_at).as_secs();
+        let text = format!("still being cancelled after {age} s: {came_to}");
+        Violation::new(Invariant::L1, Subject::Order(order.id), text).that_may_pass()
+    })
+    .collect()
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use inventory_service::reservation::{self, Lines, Reservation};
 use payment_service::provider::simulated::Effect;
 use types::{CheckoutId, ProductId, ReservationId, Timestamp};
 
-use super::facts::Facts;
+use super::facts::{Facts, Reversal};
 use super::violation::{Invariant, Subject, Violation};
 
 /// More than a movement takes from being stamped with its time to being seen by others.
@@ -24,11 +24,14 @@ pub(super) fn check(facts: &Facts) -> Vec<Violation> {
     }
     let paid = paid(facts);
     let mut violations: Vec<Violation> = facts.inventory.violations().iter().map(adds_up).collect();
+    let reversals = facts.reversals();
     for checkout in &facts.checkouts.checkouts {
+        let reversal = reversals.get(&checkout.id).copied().unwrap_or(Reversal::None);
         let reservation = reservations.get(&ReservationId::from(checkout.id)).copied();
         let told =
             |invariant| move |text: String| Violation::new(invariant, Subject::Checkout(checkout.id), text);
-        violations.extend(what_is_sold_was_set_aside(checkout, reservation).map(told(Invariant::S3)));
+        violations
+            .extend(what_is_sold_was_set_aside(checkout, reservation, reversal).map(told(Invariant::S3)));
         let paid = paid.contains(&checkout.id);
         let unsold = what_is_paid_is_sold(checkout, reservation, paid).map(told(Invariant::S3));
         // Clocks of machines differ: what seems to have been paid before may be news.
@@ -39,8 +42,9 @@ pub(super) fn check(facts: &Facts) -> Vec<Violation> {
     violations
 }
 
-/// S1: per product, what came in is available, held or sold, none negative. S2: held is the sum of the held
-/// reservations, sold that of the committed ones, and the movements say so too.
+/// S1: per product, what came in is available, held or sold, none negative; what was restocked is available. S2: held
+/// is the sum of the held reservations, sold that of the committed ones, which a restocked one no longer is, and the
+/// movements say so too.
 fn adds_up(violation: &ledger::Violation) -> Violation {
     use ledger::Violation::{Impossible, NoStock, NotExplained, NotReplayed, NotReserved};
     let (invariant, subject) = match *violation {
@@ -52,16 +56,29 @@ fn adds_up(violation: &ledger::Violation) -> Violation {
     Violation::new(invariant, subject, violation.to_string())
 }
 
-/// S3: no oversell. What a completed checkout bought was set aside for it, line by line.
-fn what_is_sold_was_set_aside(checkout: &Checkout, reservation: Option<&Reservation>) -> Option<String> {
+/// S3: no oversell. What a completed checkout bought was set aside for it, line by line, and is sold until its order
+/// is cancelled; then it is for sale again.
+fn what_is_sold_was_set_aside(
+    checkout: &Checkout,
+    reservation: Option<&Reservation>,
+    reversal: Reversal,
+) -> Option<String> {
+    use reservation::State::{Committed, Restocked};
     if checkout.state != State::Completed {
         return None;
     }
     let Some(reservation) = reservation else {
         return Some("completed, but no stock was ever set aside".to_owned());
     };
-    if reservation.state != reservation::State::Committed {
-        return Some(format!("completed, but its stock is {}", reservation.state.as_str()));
+    match (reversal, &reservation.state) {
+        (Reversal::None | Reversal::Running, Committed) | (Reversal::Running | Reversal::Done, Restocked) => {
+        }
+        (Reversal::None | Reversal::Running, state) => {
+            return Some(format!("completed, but its stock is {}", state.as_str()));
+        }
+        (Reversal::Done, state) => {
+            return Some(format!("its order is cancelled, but its stock is {}", state.as_str()));
+        }
     }
     let mut bought = Lines::default();
     for item in &checkout.items {
@@ -108,14 +125,14 @@ fn what_is_paid_is_sold(
 
 /// S5: no undersell. A failed checkout keeps no stock from others.
 fn what_failed_keeps_nothing(checkout: &Checkout, reservation: Option<&Reservation>) -> Option<String> {
-    use reservation::State::{Committed, Expired, Held, Rejected, Released};
+    use reservation::State::{Committed, Expired, Held, Rejected, Released, Restocked};
     let State::Failed(_) = checkout.state else {
         return None;
     };
     let Reservation { lines, state, .. } = reservation?;
     match state {
         Held { .. } | Committed => Some(format!("failed, but {} of it is {}", units(lines), state.as_str())),
-        Expired { .. } | Released | Rejected { .. } => None,
+        Expired { .. } | Released | Rejected { .. } | Restocked => None,
     }
 }
 

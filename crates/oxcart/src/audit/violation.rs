@@ -16,14 +16,14 @@ pub enum Invariant {
     M2,
     /// Failed: captured is refunded, and nothing stays authorised.
     M3,
-    /// At rest: captured less refunded is the sum of the completed totals, and the payments agree with the
-    /// provider.
+    /// At rest: captured less refunded is the sum of the completed totals whose order is not cancelled, a cancelled
+    /// order has captured what it refunded, and the payments agree with the provider.
     M4,
     /// Per product: what came in is available, held or sold, none negative.
     S1,
     /// Held is the sum of the held reservations, sold that of the committed ones.
     S2,
-    /// No oversell: what a completed checkout bought was set aside for it.
+    /// No oversell: what a completed checkout bought was set aside for it, and is sold until its order is cancelled.
     S3,
     /// No undersell: a failed checkout keeps no stock, and none fails for want of stock that was there.
     S5,
@@ -37,13 +37,14 @@ pub enum Invariant {
     O4,
     /// A completed checkout is taken out of the cart, once.
     C4,
-    /// A checkout has exactly one event if it has ended and none before, and the log has no other events.
+    /// A checkout has exactly one event if it has ended and none before, an order exactly one that it is cancelled if
+    /// it is, and the log has no other events.
     E1,
     /// Each event reaches the log, and has its effect on each consumer exactly once.
     E2,
     /// What was acknowledged is there.
     H1,
-    /// No checkout runs for ever.
+    /// No checkout runs for ever, and no order is being cancelled for ever.
     L1,
 }
 

@@ -2,6 +2,8 @@
 //! README tells it.
 
 #[cfg(test)]
+mod cancel;
+#[cfg(test)]
 mod client;
 #[cfg(test)]
 mod commands;
@@ -25,6 +27,8 @@ mod metrics;
 mod outages;
 #[cfg(test)]
 mod readme;
+#[cfg(test)]
+mod reversals;
 #[cfg(test)]
 mod settings;
 #[cfg(test)]

@@ -6,6 +6,7 @@ use futures::future::join_all;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
+use crate::cancel::cancelled_orders;
 use crate::client::{Client, Reply};
 use crate::engines::Turn;
 use crate::harness::Shop;
@@ -46,6 +47,7 @@ async fn suite(shop: &Shop) {
     lines_added_after_a_checkout(shop).await;
     another_users_things(shop).await;
     a_client_that_goes_away(shop).await;
+    cancelled_orders(shop).await;
     replies_that_get_lost(shop).await;
     an_outage_of_the_provider(shop).await;
     let report = shop.audit().await;

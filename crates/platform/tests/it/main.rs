@@ -6,6 +6,8 @@ mod calls;
 #[cfg(test)]
 mod drain;
 #[cfg(test)]
+mod lease;
+#[cfg(test)]
 mod peers;
 #[cfg(test)]
 mod probe;

@@ -174,7 +174,7 @@ fn reserved(call: Option<Call>, reply: &reservation::Reply) -> Heard {
         | (Some(Call::Release), Ok(State::Released | State::Rejected { .. })) => Heard::Done,
         (_, Ok(_)) => Heard::Unknown,
         (_, Err(No::InsufficientStock(_))) => Heard::Short,
-        (_, Err(No::KeyReused | No::Released | No::NotFound)) => Heard::Refused,
+        (_, Err(No::KeyReused | No::Released | No::NotFound | No::NotCommitted)) => Heard::Refused,
     }
 }
 

@@ -23,6 +23,7 @@ pub(crate) enum Step {
     Reserve { key: u8, basket: usize },
     Confirm { key: u8 },
     Release { key: u8 },
+    Restock { key: u8 },
     SetOnHand { product: usize, units: i64 },
     Wait { seconds: u64 },
     Sweep,
@@ -35,6 +36,7 @@ pub(crate) fn histories() -> impl Strategy<Value = Vec<Step>> {
         6 => (key(), 0..BASKETS.len()).prop_map(|(key, basket)| Step::Reserve { key, basket }),
         4 => key().prop_map(|key| Step::Confirm { key }),
         4 => key().prop_map(|key| Step::Release { key }),
+        3 => key().prop_map(|key| Step::Restock { key }),
         2 => (0..PRODUCTS.len(), 0..12_i64).prop_map(|(product, units)| Step::SetOnHand { product, units }),
         2 => (0..400_u64).prop_map(|seconds| Step::Wait { seconds }),
         2 => Just(Step::Sweep),
@@ -90,7 +92,7 @@ impl Model {
                 format!("short of {}", self.lacked[&key])
             }
             Some((_, Some(other), _)) if *other != basket => "key reused".to_owned(),
-            Some(("RELEASED", ..)) => "released".to_owned(),
+            Some(("RELEASED" | "RESTOCKED", ..)) => "released".to_owned(),
             Some(("REJECTED", ..)) => format!("short of {}", self.lacked[&key]),
             Some((status, ..)) => (*status).to_owned(),
         }
@@ -123,7 +125,7 @@ impl Model {
                 self.reservations.insert(key, ("RELEASED", None, 0));
                 "RELEASED".to_owned()
             }
-            Some(("REJECTED", ..)) => "REJECTED".to_owned(),
+            Some((status @ ("REJECTED" | "RESTOCKED"), ..)) => status.to_owned(),
             Some((status, basket, _)) => {
                 match status {
                     "HELD" => self.shift(basket, 1, 0),
@@ -132,6 +134,18 @@ impl Model {
                 }
                 self.become_(key, "RELEASED")
             }
+        }
+    }
+
+    fn restock(&mut self, key: u8) -> String {
+        match self.reservations.get(&key).copied() {
+            None => "not found".to_owned(),
+            Some(("COMMITTED", basket, _)) => {
+                self.shift(basket, 2, 0);
+                self.become_(key, "RESTOCKED")
+            }
+            Some(("RESTOCKED", ..)) => "RESTOCKED".to_owned(),
+            Some(_) => "not committed".to_owned(),
         }
     }
 
@@ -166,6 +180,7 @@ fn say(reply: Reply) -> String {
         Err(Refusal::KeyReused) => "key reused".to_owned(),
         Err(Refusal::Released) => "released".to_owned(),
         Err(Refusal::NotFound) => "not found".to_owned(),
+        Err(Refusal::NotCommitted) => "not committed".to_owned(),
     }
 }
 
@@ -200,6 +215,7 @@ async fn carry_out(store: &AnyStore, model: &mut Model, step: &Step) -> (String,
         }
         Step::Confirm { key } => (say(command(key, Command::Confirm).await.unwrap()), model.confirm(key)),
         Step::Release { key } => (say(command(key, Command::Release).await.unwrap()), model.release(key)),
+        Step::Restock { key } => (say(command(key, Command::Restock).await.unwrap()), model.restock(key)),
         Step::SetOnHand { product: index, units } => {
             let on_hand = OnHand::try_from(units).unwrap();
             let set = store.set_on_hand(product(PRODUCTS[index]), on_hand, model.now).await.unwrap();

@@ -86,6 +86,23 @@ pub(crate) async fn release_meets_confirm(store: AnyStore) {
     assert_sound(&store).await;
 }
 
+/// However often what was sold is given back at the same moment, it is back once.
+pub(crate) async fn what_is_restocked_in_parallel_is_back_once(store: AnyStore) {
+    const SALES: u128 = 40;
+    put(&store, 100, 1000).await;
+    for number in 1..=SALES {
+        assert_eq!(answer(&store, number, reserve(&[(100, 2), (1, 1)])).await, Ok("HELD"));
+        assert_eq!(answer(&store, number, Command::Confirm).await, Ok("COMMITTED"));
+    }
+    let restocks = (1..=SALES).flat_map(|number| [(number, Command::Restock), (number, Command::Restock)]);
+    let answers = at_once(&store, restocks.collect()).await;
+    assert!(answers.iter().all(|answer| *answer == Ok("RESTOCKED")), "{answers:?}");
+    assert_eq!(units(&store, 100).await, [1000, 0, 0]);
+    let restocked = kinds(&store, 100).await.into_iter().filter(|kind| *kind == Kind::Restock).count();
+    assert_eq!(restocked, SALES as usize);
+    assert_sound(&store).await;
+}
+
 /// The sweeper in the midst of confirmations and releases of holds that are overdue.
 pub(crate) async fn expiry_meets_confirm_and_release(store: AnyStore) {
     const EACH: u128 = 60;

@@ -129,6 +129,31 @@ async fn two_instances_that_sweep_at_once_expire_each_hold_once() {
     fixture.end().await;
 }
 
+/// What an earlier version of the program wrote is read by this one, and can be restocked.
+#[tokio::test]
+async fn a_schema_of_the_first_version_is_brought_up_to_date() {
+    let Some(url) = Engine::Postgres.url() else { return };
+    let scratch = Scratch::new(&url).await.unwrap();
+    let first = MIGRATIONS.iter().filter(|migration| migration.version == 1).cloned().collect();
+    let first: &'static _ = Box::leak(Box::new(sqlx::migrate::Migrator {
+        migrations: first,
+        ..sqlx::migrate::Migrator::DEFAULT
+    }));
+    let old = Postgres { database: Database::open(scratch.server(), SCHEMA, first).await.unwrap() };
+    for command in [Command::Reserve(lines(&[(1, 2), (2, 1)])), Command::Confirm] {
+        let _ = old.apply(id(1), command, now()).await.unwrap();
+    }
+    let before = old.snapshot().await.unwrap();
+    old.database.close().await;
+
+    let fixture = Fixture { store: Postgres::open(scratch.server()).await.unwrap(), scratch };
+    assert_eq!(fixture.store.snapshot().await.unwrap(), before);
+    let restocked = fixture.store.apply(id(1), Command::Restock, now()).await.unwrap().unwrap();
+    assert_eq!(restocked.state.as_str(), "RESTOCKED");
+    assert_eq!(fixture.store.snapshot().await.unwrap().violations(), []);
+    fixture.end().await;
+}
+
 #[tokio::test]
 async fn everything_is_there_after_a_restart() {
     let Some(fixture) = Fixture::new().await else { return };

@@ -284,13 +284,17 @@ fn expires_at(state: &State) -> Option<OffsetDateTime> {
     match state {
         State::Held { until } => Some((*until).into()),
         State::Expired { since } => Some((*since).into()),
-        State::Committed | State::Released | State::Rejected { .. } => None,
+        State::Committed | State::Released | State::Rejected { .. } | State::Restocked => None,
     }
 }
 
 fn lacking(state: &State) -> &[ProductId] {
     match state {
         State::Rejected { lacking } => lacking,
-        State::Held { .. } | State::Committed | State::Released | State::Expired { .. } => &[],
+        State::Held { .. }
+        | State::Committed
+        | State::Released
+        | State::Expired { .. }
+        | State::Restocked => &[],
     }
 }

@@ -70,6 +70,7 @@ fn state(status: &str, expires_at: Option<Timestamp>, lacking: Vec<ProductId>) -
         ("COMMITTED", None) => Ok(State::Committed),
         ("RELEASED", None) => Ok(State::Released),
         ("REJECTED", None) => Ok(State::Rejected { lacking }),
+        ("RESTOCKED", None) => Ok(State::Restocked),
         _ => Err(Error::defect(format!("a reservation that is {status} and expires at {expires_at:?}"))),
     }
 }

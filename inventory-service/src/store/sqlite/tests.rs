@@ -56,6 +56,49 @@ proptest! {
     }
 }
 
+/// What an earlier version of the program wrote is read by this one, and can be restocked.
+#[tokio::test]
+async fn a_file_of_the_first_version_is_brought_up_to_date() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("inventory.db");
+    let first = MIGRATIONS.iter().filter(|migration| migration.version == 1).cloned().collect();
+    let first: &'static _ = Box::leak(Box::new(sqlx::migrate::Migrator {
+        migrations: first,
+        ..sqlx::migrate::Migrator::DEFAULT
+    }));
+    let old = Sqlite { database: Database::open(&path, first, Sharing::Exclusive).await.unwrap() };
+    for (number, command) in [
+        (1, Command::Reserve(lines(&[(1, 2), (2, 1)]))),
+        (1, Command::Confirm),
+        (2, Command::Reserve(lines(&[(1, 3)]))),
+        (3, Command::Release),
+        (4, Command::Reserve(lines(&[(1, 1), (9, 1)]))),
+    ] {
+        let _ = old.apply(id(number), command, now()).await.unwrap();
+    }
+    let before = old.snapshot().await.unwrap();
+    old.close().await;
+
+    let new = Sqlite::open(&path).await.unwrap();
+    assert_eq!(new.snapshot().await.unwrap(), before);
+    let restocked = new.apply(id(1), Command::Restock, now()).await.unwrap().unwrap();
+    assert_eq!(restocked.state.as_str(), "RESTOCKED");
+    let after = new.snapshot().await.unwrap();
+    assert_eq!(after.violations(), []);
+    assert_eq!(new.next_expiry().await.unwrap(), old_expiry(&before));
+    // Lines and movements still refer to reservations that must be there.
+    let fixture = Fixture { directory, store: Arc::new(new) };
+    let error = fixture.tamper("DELETE FROM reservations").await;
+    assert!(matches!(error, Error::Conflict(_)), "{error:?}");
+}
+
+fn old_expiry(snapshot: &Snapshot) -> Option<Timestamp> {
+    snapshot.reservations.iter().find_map(|reservation| match reservation.state {
+        crate::reservation::State::Held { until } => Some(until),
+        _ => None,
+    })
+}
+
 #[tokio::test]
 async fn everything_is_there_after_a_restart() {
     let fixture = Fixture::made().await;

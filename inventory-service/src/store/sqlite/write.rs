@@ -149,14 +149,18 @@ fn expires_at(state: &State) -> Option<i64> {
     match state {
         State::Held { until } => Some(until.micros()),
         State::Expired { since } => Some(since.micros()),
-        State::Committed | State::Released | State::Rejected { .. } => None,
+        State::Committed | State::Released | State::Rejected { .. } | State::Restocked => None,
     }
 }
 
 fn lacking(state: &State) -> &[ProductId] {
     match state {
         State::Rejected { lacking } => lacking,
-        State::Held { .. } | State::Committed | State::Released | State::Expired { .. } => &[],
+        State::Held { .. }
+        | State::Committed
+        | State::Released
+        | State::Expired { .. }
+        | State::Restocked => &[],
     }
 }
 

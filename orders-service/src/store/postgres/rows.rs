@@ -7,6 +7,7 @@ use sqlx::types::time::OffsetDateTime;
 use types::{Address, CheckoutId, Currency, Money, OrderId, ProductId, Quantity, UserId};
 use uuid::Uuid;
 
+use crate::cancellation;
 use crate::order::{self, Purchase, Status};
 use crate::store;
 
@@ -21,6 +22,8 @@ pub(super) struct Order {
     shipping_address: Option<String>,
     created_at: OffsetDateTime,
     updated_at: OffsetDateTime,
+    /// Of its cancellation, while that runs.
+    attempts: Option<i64>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -47,6 +50,22 @@ pub(super) struct Applied {
     event_id: Uuid,
     order_id: Uuid,
     applied_at: OffsetDateTime,
+}
+
+#[derive(sqlx::FromRow)]
+pub(super) struct Cancellation {
+    order_id: Uuid,
+    state: String,
+    attempts: i64,
+    traceparent: Option<String>,
+    requested_at: OffsetDateTime,
+    due_at: OffsetDateTime,
+    fence: i64,
+    ended_at: Option<OffsetDateTime>,
+    checkout_id: Uuid,
+    user_id: i64,
+    total_minor: i64,
+    currency: String,
 }
 
 /// The orders in their order, each with its lines in theirs.
@@ -83,6 +102,7 @@ impl Order {
                 shipping_address: address.map_err(Error::defect)?,
             },
             status,
+            stuck: self.attempts.is_some_and(|attempts| attempts >= i64::from(cancellation::STUCK_AFTER)),
             created_at: self.created_at.into(),
             updated_at: self.updated_at.into(),
         })
@@ -120,5 +140,37 @@ impl Applied {
             order_id: OrderId(self.order_id),
             applied_at: self.applied_at.into(),
         }
+    }
+}
+
+impl Cancellation {
+    /// A cancellation that was claimed, unless it can't be read: it is left until its lease is over, and then for
+    /// whoever can.
+    pub(super) fn readable(self) -> Option<cancellation::Cancellation> {
+        let order_id = self.order_id;
+        let cancellation = self.into_domain();
+        if let Err(error) = &cancellation {
+            tracing::error!(%order_id, %error, "a cancellation can't be read");
+        }
+        cancellation.ok()
+    }
+
+    pub(super) fn into_domain(self) -> Result<cancellation::Cancellation, Error> {
+        let currency: Currency = self.currency.parse().map_err(Error::defect)?;
+        let state = cancellation::State::parse(&self.state)
+            .ok_or_else(|| Error::defect(format!("a cancellation is in the unknown state {}", self.state)))?;
+        Ok(cancellation::Cancellation {
+            order_id: OrderId(self.order_id),
+            checkout_id: CheckoutId(self.checkout_id),
+            user_id: UserId::try_from(self.user_id).map_err(Error::defect)?,
+            total: Money::new(self.total_minor, currency),
+            traceparent: self.traceparent,
+            state,
+            attempts: u32::try_from(self.attempts).map_err(Error::defect)?,
+            requested_at: self.requested_at.into(),
+            due_at: self.due_at.into(),
+            fence: self.fence,
+            ended_at: self.ended_at.map(Into::into),
+        })
     }
 }

@@ -1,5 +1,6 @@
 //! What is particular to a database: instances share it, each with a pool of its own, and anyone may look.
 
+use std::collections::BTreeSet;
 use std::str::FromStr as _;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use tokio::task::JoinSet;
 use types::{OrderId, Timestamp};
 use uuid::Uuid;
 
+use crate::cancellation::Cancellation;
 use crate::order::Status;
 use crate::places::{Place, in_postgres};
 use crate::store::conformance::{created, make, order, take};
@@ -79,6 +81,37 @@ async fn a_step_is_taken_once() {
     .await;
 }
 
+/// What is due is given to one of those who ask at once, and an order is cancelled once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_cancellation_is_begun_once_and_given_to_one() {
+    in_postgres(async |place| {
+        let stores = two(place).await;
+        let now = Timestamp::from_micros(500);
+        for number in 1..=ORDERS {
+            let order = order(number, 7, 100);
+            make(&stores[0], &order).await;
+            let mut callers = JoinSet::new();
+            for store in stores.iter().cycle().take(4) {
+                let (store, cancellation) = (Arc::clone(store), Cancellation::of(&order, String::new(), now));
+                callers.spawn(async move { store.cancel(Status::Confirmed, &cancellation).await.unwrap() });
+            }
+            assert_eq!(callers.join_all().await.into_iter().filter(|begun| *begun).count(), 1);
+        }
+        let mut owners = JoinSet::new();
+        for (owner, store) in (1..=10).zip(stores.iter().cycle()) {
+            let store = Arc::clone(store);
+            owners.spawn(async move { store.claim(Uuid::from_u128(owner), 8, now).await.unwrap() });
+        }
+        let mut claimed: Vec<Cancellation> = owners.join_all().await.into_iter().flatten().collect();
+        claimed.extend(stores[0].claim(Uuid::from_u128(99), 100, now).await.unwrap());
+        let ids: BTreeSet<Uuid> = claimed.iter().map(|it| it.order_id.0).collect();
+        let count = usize::try_from(ORDERS).unwrap();
+        assert_eq!((claimed.len(), ids.len()), (count, count));
+        assert!(claimed.iter().all(|it| it.fence == 1));
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn an_event_is_carried_by_one() {
     in_postgres(async |place| {
@@ -130,6 +163,7 @@ async fn the_schema_refuses_what_can_not_be() {
             "UPDATE order_lines SET order_id = gen_random_uuid()",
             "UPDATE inbox SET order_id = gen_random_uuid()",
             "DELETE FROM orders",
+            "INSERT INTO cancellations SELECT id, 'CANCELLED', 0, NULL, now(), NULL, now(), now(), 1 FROM orders",
         ] {
             let refused = Error::from(sqlx::query(wrong).execute(&mut connection).await.unwrap_err());
             assert!(matches!(refused, Error::Conflict(_)), "{wrong}: {refused:?}");

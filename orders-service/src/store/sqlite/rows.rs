@@ -7,6 +7,7 @@ use sql::Error;
 use types::{Address, Currency, Money, OrderId, ProductId, Quantity, Timestamp, UserId};
 use uuid::Uuid;
 
+use crate::cancellation;
 use crate::order::{self, Purchase, Status};
 use crate::store;
 
@@ -21,6 +22,8 @@ pub(super) struct Order {
     shipping_address: Option<String>,
     created_at: i64,
     updated_at: i64,
+    /// Of its cancellation, while that runs.
+    attempts: Option<i64>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -38,6 +41,22 @@ pub(super) struct Applied {
     event_id: String,
     order_id: String,
     applied_at: i64,
+}
+
+#[derive(sqlx::FromRow)]
+pub(super) struct Cancellation {
+    order_id: String,
+    state: String,
+    attempts: i64,
+    traceparent: Option<String>,
+    requested_at: i64,
+    due_at: i64,
+    fence: i64,
+    ended_at: Option<i64>,
+    checkout_id: String,
+    user_id: i64,
+    total_minor: i64,
+    currency: String,
 }
 
 /// The orders in their order, each with its lines in theirs.
@@ -74,6 +93,7 @@ impl Order {
                 shipping_address: address.map_err(Error::defect)?,
             },
             status,
+            stuck: self.attempts.is_some_and(|attempts| attempts >= i64::from(cancellation::STUCK_AFTER)),
             created_at: Timestamp::from_micros(self.created_at),
             updated_at: Timestamp::from_micros(self.updated_at),
         })
@@ -98,6 +118,38 @@ impl Applied {
             event_id: parse::<Uuid>(&self.event_id)?,
             order_id: parse::<OrderId>(&self.order_id)?,
             applied_at: Timestamp::from_micros(self.applied_at),
+        })
+    }
+}
+
+impl Cancellation {
+    /// A cancellation that was claimed, unless it can't be read: it is left until its lease is over, and then for
+    /// whoever can.
+    pub(super) fn readable(self) -> Option<cancellation::Cancellation> {
+        let order_id = self.order_id.clone();
+        let cancellation = self.into_domain();
+        if let Err(error) = &cancellation {
+            tracing::error!(%order_id, %error, "a cancellation can't be read");
+        }
+        cancellation.ok()
+    }
+
+    pub(super) fn into_domain(self) -> Result<cancellation::Cancellation, Error> {
+        let currency: Currency = parse(&self.currency)?;
+        let state = cancellation::State::parse(&self.state)
+            .ok_or_else(|| Error::defect(format!("a cancellation is in the unknown state {}", self.state)))?;
+        Ok(cancellation::Cancellation {
+            order_id: parse(&self.order_id)?,
+            checkout_id: parse(&self.checkout_id)?,
+            user_id: UserId::try_from(self.user_id).map_err(Error::defect)?,
+            total: Money::new(self.total_minor, currency),
+            traceparent: self.traceparent,
+            state,
+            attempts: u32::try_from(self.attempts).map_err(Error::defect)?,
+            requested_at: Timestamp::from_micros(self.requested_at),
+            due_at: Timestamp::from_micros(self.due_at),
+            fence: self.fence,
+            ended_at: self.ended_at.map(Timestamp::from_micros),
         })
     }
 }

@@ -61,6 +61,35 @@ fn e1_the_log_has_what_outboxes_had_before() {
 }
 
 #[test]
+fn e1_a_cancelled_order_is_told_of_once() {
+    let order = id(FIRST).order_id();
+    let mut facts = clean();
+    cancelled(&mut facts);
+    tell_cancelled(&mut facts, 4001);
+    let text = "is CANCELLED, and 2 events say that it is cancelled";
+    assert_eq!(found(&facts), [format!("E1 order {order}: {text}")]);
+    facts.orders.outbox.retain(|it| it.row.event.kind != OrderCancelled::TYPE);
+    facts.log.order_events.retain(|it| it.event.kind != OrderCancelled::TYPE);
+    let text = "is CANCELLED, and 0 events say that it is cancelled";
+    assert_eq!(found(&facts), [format!("E1 order {order}: {text}")]);
+}
+
+#[test]
+fn e1_no_other_order_is_told_to_be_cancelled() {
+    let order = id(FIRST).order_id();
+    let mut facts = clean();
+    tell_cancelled(&mut facts, 4000);
+    let text = "is CONFIRMED, and 1 events say that it is cancelled";
+    assert_eq!(found(&facts), [format!("E1 order {order}: {text}")]);
+    cancelling(&mut facts);
+    let text = "is CANCELLING, and 1 events say that it is cancelled";
+    assert_eq!(found(&facts), [format!("E1 order {order}: {text}")]);
+    facts.orders.orders.retain(|it| it.id != order);
+    let lost = format!("E1 order {order}: is told to be cancelled, but is not there");
+    assert!(found(&facts).contains(&lost), "{:?}", found(&facts));
+}
+
+#[test]
 fn e2_what_is_published_is_in_the_log_once_or_more() {
     let mut facts = clean();
     let again = facts.log.checkout_events[0].clone();

@@ -95,6 +95,44 @@ fn m4_nothing_is_given_back_after_a_sale() {
 }
 
 #[test]
+fn m4_what_is_cancelled_is_given_back() {
+    let mut facts = clean();
+    cancelled(&mut facts);
+    assert_eq!(found(&facts), [""; 0]);
+    repay(&mut facts, FIRST, Status::Captured, &[Effect::Authorize, Effect::Capture]);
+    let text = format!(
+        "M4 checkout {}: its order is cancelled, but captured 22.50 USD and refunded nothing",
+        id(FIRST)
+    );
+    assert_eq!(one(&facts), text);
+    // It ended while we were reading.
+    first_order(&mut facts).updated_at = at(101);
+    assert_eq!(found(&facts), [""; 0]);
+}
+
+#[test]
+fn m4_money_goes_back_only_with_an_order_that_is_being_cancelled() {
+    let refunded = [Effect::Authorize, Effect::Capture, Effect::Refund];
+    let mut facts = clean();
+    cancelling(&mut facts);
+    for (status, effects) in [
+        (Status::Captured, &refunded[..2]),
+        (Status::Refunding, &refunded[..2]),
+        (Status::Refunding, &refunded),
+        (Status::Refunded, &refunded),
+    ] {
+        repay(&mut facts, FIRST, status, effects);
+        assert_eq!(found(&facts), [""; 0]);
+    }
+    let text = format!("M4 checkout {}: completed, but 22.50 USD was refunded after the sale", id(FIRST));
+    use orders_service::order::Status::{Confirmed, Delivered, Processing, Shipped};
+    for status in [Confirmed, Processing, Shipped, Delivered] {
+        first_order(&mut facts).status = status;
+        assert_eq!(one(&facts), text);
+    }
+}
+
+#[test]
 fn m4_the_service_knows_what_the_provider_did() {
     let mut facts = clean();
     facts.payments.retain(|payment| payment.checkout_id != id(FIRST));

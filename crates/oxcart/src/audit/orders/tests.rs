@@ -3,7 +3,7 @@ use orders_service::order::Status;
 use proto::events::CHECKOUT_EVENTS;
 use types::{AddressParts, Currency, Money};
 
-use super::super::fixtures::*;
+use super::super::fixtures::{FIRST, RUNNING, SECOND, at, cancelling, checkout, clean, found, id, user};
 use super::*;
 
 fn first_order() -> OrderId {
@@ -127,6 +127,24 @@ fn o2_an_order_may_still_come() {
     let orders = facts.log.progress.iter_mut().find(|it| it.group == GROUP).unwrap();
     orders.partition = 1;
     assert!(check(&facts).iter().all(|violation| violation.may_pass));
+}
+
+#[test]
+fn l1_an_order_is_not_being_cancelled_for_ever() {
+    let mut facts = clean();
+    cancelling(&mut facts);
+    facts.now = at(125);
+    let late = |facts: &Facts| nothing_is_being_cancelled_for_ever(facts);
+    assert_eq!(late(&facts), []);
+    facts.now = at(126);
+    let violations = late(&facts);
+    let text = "still being cancelled after 31 s: REFUNDING, 0 attempts";
+    assert_eq!(violations[0].to_string(), format!("L1 order {}: {text}", first_order()));
+    assert!(violations.len() == 1 && violations[0].may_pass);
+    facts.orders.cancellations.clear();
+    assert!(late(&facts)[0].text.ends_with("nobody cancels it"));
+    facts.orders.orders.iter_mut().for_each(|order| order.status = Status::Cancelled);
+    assert_eq!(late(&facts), []);
 }
 
 #[test]

@@ -109,6 +109,51 @@ fn s3_what_is_paid_is_sold_while_the_checkout_runs() {
 }
 
 #[test]
+fn s2_what_is_restocked_is_sold_no_more() {
+    let mut facts = clean();
+    cancelled(&mut facts);
+    assert_eq!(found(&facts), [""; 0]);
+    // It is said to be back, and is still counted as sold.
+    let restocks = |movement: &Movement| movement.kind == Kind::Restock;
+    for movement in facts.inventory.movements.iter().filter(|it| restocks(it)) {
+        let stock = &mut facts.inventory.stock;
+        let stock = stock.iter_mut().find(|it| it.product_id == movement.product_id).unwrap();
+        stock.available -= movement.quantity;
+        stock.sold += movement.quantity;
+    }
+    facts.inventory.movements.retain(|movement| !restocks(movement));
+    let codes: Vec<_> = super::check(&facts).iter().map(|it| (it.invariant, it.subject)).collect();
+    let reservation = Subject::Reservation(ReservationId(Uuid::from_u128(FIRST)));
+    let s2 = [Subject::Product(product(1)), Subject::Product(product(2)), reservation, reservation];
+    assert_eq!(codes, s2.map(|subject| (Invariant::S2, subject)));
+}
+
+#[test]
+fn s3_what_is_cancelled_is_restocked_and_nothing_else_is() {
+    let mut facts = clean();
+    restock(&mut facts);
+    let text = format!("S3 checkout {}: completed, but its stock is RESTOCKED", id(FIRST));
+    assert_eq!(found(&facts), [text]);
+    cancelling(&mut facts);
+    assert_eq!(found(&facts), [""; 0]);
+
+    let mut facts = clean();
+    cancelled(&mut facts);
+    let ours = ReservationId::from(id(FIRST));
+    facts.inventory.movements.retain(|movement| movement.kind != Kind::Restock);
+    let mut stock = facts.inventory.stock.iter_mut();
+    stock.by_ref().for_each(|it| {
+        let units = if it.product_id == product(1) { 2 } else { 1 };
+        (it.available, it.sold) = (it.available - units, it.sold + units);
+    });
+    facts.inventory.reservations.iter_mut().find(|it| it.id == ours).unwrap().state = Stand::Committed;
+    let text = format!("S3 checkout {}: its order is cancelled, but its stock is COMMITTED", id(FIRST));
+    assert_eq!(found(&facts), [text]);
+    first_order(&mut facts).updated_at = at(101);
+    assert_eq!(found(&facts), [""; 0]);
+}
+
+#[test]
 fn s5_what_failed_keeps_no_stock() {
     for (state, kinds, name) in [
         (Stand::Held { until: at(400) }, &[Kind::Reserve][..], "HELD"),
