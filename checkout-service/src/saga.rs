@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use event_log::Event;
 use platform::retry::Backoff;
-use platform::{Context, World};
+use platform::{Context, World, fault};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -94,7 +94,9 @@ impl Executor {
     ) -> Result<Accepted, store::Error> {
         let this = self.clone();
         let accepting = self.inner.tasks.spawn(async move {
+            fault::point("checkout.accept.before");
             let accepted = this.inner.store.accept(&checkout, &key, bought_version, this.inner.owner).await?;
+            fault::point("checkout.accept.after");
             if accepted == Accepted::New {
                 let driver = this.clone();
                 this.inner.tasks.spawn(async move { driver.drive(checkout).await });
@@ -141,7 +143,10 @@ impl Executor {
         if free == 0 {
             return Ok(IDLE);
         }
-        for checkout in inner.store.claim(inner.owner, free).await? {
+        fault::point("checkout.claim.before");
+        let claimed = inner.store.claim(inner.owner, free).await?;
+        fault::point("checkout.claim.after");
+        for checkout in claimed {
             tracing::info!(checkout_id = %checkout.id, state = checkout.state.name(), fence = checkout.fence, "checkout taken over");
             let permit = inner.recoveries.clone().try_acquire_owned();
             let driver = self.clone();
@@ -170,7 +175,18 @@ impl Executor {
             let is_repeat = after.state == checkout.state;
             let stops = is_repeat || inner.stopping.is_cancelled();
             let lease = if stops || after.state.is_terminal() { Lease::Return } else { Lease::Keep };
-            match inner.store.save(&checkout, &after, event, lease).await {
+            let saved = if after.state.is_terminal() {
+                fault::point("checkout.finish.before");
+                let saved = inner.store.save(&checkout, &after, event, lease).await;
+                fault::point("checkout.finish.after");
+                saved
+            } else {
+                fault::point("checkout.save.before");
+                let saved = inner.store.save(&checkout, &after, event, lease).await;
+                fault::point("checkout.save.after");
+                saved
+            };
+            match saved {
                 Ok(Held::Yes) => {}
                 Ok(Held::Lost) => {
                     tracing::info!(checkout_id = %checkout.id, "checkout lost to another owner");

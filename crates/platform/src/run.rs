@@ -21,6 +21,8 @@ where
     Running: Future<Output = anyhow::Result<()>>,
 {
     telemetry::start(log);
+    #[cfg(feature = "failpoints")]
+    let _armed = crate::fault::armed::by_the_environment();
     match run_to_the_end(program, start) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -13,6 +13,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use platform::clock::Clock;
 use platform::config::Location;
+use platform::fault;
 use types::{CheckoutId, Money};
 
 use self::ledger::{Begun, Decide, Held, Ledger, Opening, Resolved, Terms};
@@ -130,7 +131,10 @@ impl Provider for Simulated {
         let outages = if behaviour == Behaviour::FailTwice { OUTAGES } else { 0 };
         let standing = verdict.standing();
         let opening = Opening { terms: terms.clone(), effect: verdict, outages, at: self.clock.now() };
-        let reply = match self.ledger.begin(key, opening).await? {
+        fault::point("provider.authorize.before");
+        let begun = self.ledger.begin(key, opening).await?;
+        fault::point("provider.authorize.after");
+        let reply = match begun {
             Begun::Now => Reply::Fresh(standing, behaviour),
             Begun::Outage => Reply::Outage,
             Begun::Before(Held { terms: Some(known), .. }) if known != terms => {
@@ -153,7 +157,10 @@ impl Provider for Simulated {
             Some(Standing::Authorized) => Some(Effect::Capture),
             Some(_) | None => None,
         };
-        lossy(self.resolve(key, effect).await?)
+        fault::point("provider.capture.before");
+        let reply = self.resolve(key, effect).await?;
+        fault::point("provider.capture.after");
+        lossy(reply)
     }
 
     async fn void(&self, key: CheckoutId) -> Result<Standing, Error> {
@@ -162,7 +169,10 @@ impl Provider for Simulated {
             Some(Standing::Authorized) => Some(Effect::Void),
             Some(_) => None,
         };
-        reliable(self.resolve(key, effect).await?)
+        fault::point("provider.void.before");
+        let reply = self.resolve(key, effect).await?;
+        fault::point("provider.void.after");
+        reliable(reply)
     }
 
     async fn refund(&self, key: CheckoutId) -> Result<Standing, Error> {
@@ -170,7 +180,10 @@ impl Provider for Simulated {
             Some(Standing::Captured) => Some(Effect::Refund),
             Some(_) | None => None,
         };
-        reliable(self.resolve(key, effect).await?)
+        fault::point("provider.refund.before");
+        let reply = self.resolve(key, effect).await?;
+        fault::point("provider.refund.after");
+        reliable(reply)
     }
 
     async fn find(&self, key: CheckoutId) -> Result<Option<Standing>, Error> {
