@@ -89,7 +89,8 @@ fn token(settings: &Config, user: i64, role: Role) -> anyhow::Result<Token> {
 }
 
 async fn print_audit(settings: Config) -> anyhow::Result<()> {
-    let report = audit::run(&settings.sources()?, AUDIT_PATIENCE, World::real()).await?;
+    let report =
+        audit::run(&settings.sources()?, audit::History::default(), AUDIT_PATIENCE, World::real()).await?;
     print(&report.to_string())?;
     match report.violations.len() {
         0 => Ok(()),

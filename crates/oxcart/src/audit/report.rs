@@ -11,6 +11,7 @@ use types::{Currency, Money};
 
 use super::check;
 use super::facts::Facts;
+use super::history::History;
 use super::read::{Sources, Stores};
 use super::violation::Violation;
 
@@ -18,19 +19,25 @@ use super::violation::Violation;
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Reads and checks. While there are violations that a running shop may only be behind with, it looks again,
-/// for as long as `patience`; of those, the report has the ones that were there at every look.
+/// for as long as `patience`; of those, the report has the ones that were there at every look. `history` is what
+/// clients were told until now; empty where there is nobody to ask.
 ///
 /// # Errors
 /// As [`super::read()`].
-pub async fn run(sources: &Sources, patience: Duration, world: World) -> anyhow::Result<Report> {
+pub async fn run(
+    sources: &Sources,
+    history: History,
+    patience: Duration,
+    world: World,
+) -> anyhow::Result<Report> {
     let stores = Stores::open(sources, &world).await?;
     let clock = world.clock;
     let began = clock.now();
-    let mut facts = stores.read().await?;
+    let mut facts = Facts { history, ..stores.read().await? };
     let mut violations = check(&facts);
     while violations.iter().any(|it| it.may_pass) && clock.now().since(began) < patience {
         clock.sleep(PAUSE).await;
-        facts = stores.read().await?;
+        facts = Facts { history: facts.history, ..stores.read().await? };
         violations = lasting(&violations, check(&facts));
     }
     Ok(Report::new(&facts, violations))

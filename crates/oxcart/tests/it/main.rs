@@ -2,6 +2,8 @@
 //! README tells it.
 
 #[cfg(test)]
+mod buyers;
+#[cfg(test)]
 mod client;
 #[cfg(test)]
 mod commands;
@@ -22,10 +24,18 @@ mod kills;
 #[cfg(test)]
 mod outages;
 #[cfg(test)]
+mod points;
+#[cfg(test)]
 mod readme;
 #[cfg(test)]
+mod recovery;
+#[cfg(test)]
 mod settings;
+#[cfg(test)]
+mod soak;
 #[cfg(test)]
 mod starts;
 #[cfg(test)]
 mod suite;
+#[cfg(test)]
+mod weather;

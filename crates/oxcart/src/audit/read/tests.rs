@@ -66,7 +66,7 @@ impl Shop {
     }
 
     async fn audit(&self, patience: Duration) -> Report {
-        run(&self.sources(), patience, self.world.clone()).await.unwrap()
+        run(&self.sources(), History::default(), patience, self.world.clone()).await.unwrap()
     }
 
     /// A checkout that gave up before it called anyone; its event waits in the outbox.
@@ -147,7 +147,8 @@ async fn a_new_shop_is_sound_while_it_runs_and_after() {
     let Shop { directory, log, checkouts, others, .. } = shop;
     log.close().await;
     drop((checkouts, others));
-    let report = run(&sources(directory.path()), Duration::ZERO, World::real()).await.unwrap();
+    let report =
+        run(&sources(directory.path()), History::default(), Duration::ZERO, World::real()).await.unwrap();
     assert_eq!(report.to_string(), text);
 }
 
