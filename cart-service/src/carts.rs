@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use platform::retry::Backoff;
-use platform::{Context, World};
+use platform::{Context, World, fault};
 use tokio_util::task::TaskTracker;
 use types::{ProductId, Timestamp, UserId};
 
@@ -205,7 +205,9 @@ impl Carts {
         let write = self.shared.writes.spawn(async move {
             let expected = found.map(|cart| cart.version);
             shared.cache.expect(cart.user, cart.version).await;
+            fault::point("cart.replace.before");
             let replaced = shared.store.replace(expected, &cart).await;
+            fault::point("cart.replace.after");
             match replaced {
                 Ok(Replaced::Yes) => shared.cache.put(Arc::new(cart)).await,
                 Ok(Replaced::Conflict) | Err(_) => shared.cache.forget(cart.user).await,

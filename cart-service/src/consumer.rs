@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use event_log::{Event, HandleError, Handler};
+use platform::fault;
 use proto::events::CheckoutCompleted;
 
 use crate::cart::Purchase;
@@ -25,7 +26,10 @@ impl Handler for CompletedCheckouts {
             return Ok(());
         }
         let completed: CheckoutCompleted = serde_json::from_slice(&event.data).map_err(unreadable)?;
-        self.carts.take_out(Purchase::from(completed)).await.map_err(class)
+        fault::point("cart.apply.before");
+        let taken_out = self.carts.take_out(Purchase::from(completed)).await;
+        fault::point("cart.apply.after");
+        taken_out.map_err(class)
     }
 }
 

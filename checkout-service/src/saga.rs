@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use event_log::Event;
 use platform::retry::Backoff;
-use platform::{Context, World, lease};
+use platform::{Context, World, fault, lease};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -98,7 +98,9 @@ impl Executor {
     ) -> Result<Accepted, store::Error> {
         let this = self.clone();
         let accepting = self.inner.tasks.spawn(async move {
+            fault::point("checkout.accept.before");
             let accepted = this.inner.store.accept(&checkout, &key, bought_version, this.inner.owner).await?;
+            fault::point("checkout.accept.after");
             if accepted == Accepted::New {
                 let driver = this.clone();
                 this.inner.tasks.spawn(async move { driver.drive(checkout).await });
@@ -146,7 +148,10 @@ impl Executor {
         if free == 0 {
             return Ok(IDLE);
         }
-        for Claimed { checkout, is_abandoned } in inner.store.claim(inner.owner, free).await? {
+        fault::point("checkout.claim.before");
+        let claimed = inner.store.claim(inner.owner, free).await?;
+        fault::point("checkout.claim.after");
+        for Claimed { checkout, is_abandoned } in claimed {
             if is_abandoned {
                 tracing::info!(checkout_id = %checkout.id, state = checkout.state.name(), fence = checkout.fence, "checkout taken over");
                 inner.counts.taken_over();
@@ -178,7 +183,18 @@ impl Executor {
             let is_repeat = after.state == checkout.state;
             let stops = is_repeat || inner.stopping.is_cancelled();
             let lease = if stops || after.state.is_terminal() { Lease::Return } else { Lease::Keep };
-            match inner.store.save(&checkout, &after, event, lease).await {
+            let saved = if after.state.is_terminal() {
+                fault::point("checkout.finish.before");
+                let saved = inner.store.save(&checkout, &after, event, lease).await;
+                fault::point("checkout.finish.after");
+                saved
+            } else {
+                fault::point("checkout.save.before");
+                let saved = inner.store.save(&checkout, &after, event, lease).await;
+                fault::point("checkout.save.after");
+                saved
+            };
+            match saved {
                 Ok(Held::Yes) => {}
                 Ok(Held::Lost) => {
                     tracing::info!(checkout_id = %checkout.id, "checkout lost to another owner");

@@ -5,6 +5,7 @@ mod wire;
 use std::sync::Arc;
 
 use platform::clock::Clock;
+use platform::fault;
 use proto::convert;
 use proto::inventory as pb;
 use proto::inventory::inventory_service_server::InventoryService;
@@ -25,7 +26,11 @@ impl Api {
     /// Carries out a command on the reservation that the client named.
     async fn apply(&self, id: &str, command: Command) -> Result<Response<pb::Reservation>, Error> {
         let id: ReservationId = convert::parse("reservation_id", id)?;
-        let reservation = self.store.apply(id, command, self.clock.now()).await??;
+        let (before, after) = fail_points(&command);
+        fault::point(before);
+        let applied = self.store.apply(id, command, self.clock.now()).await;
+        fault::point(after);
+        let reservation = applied??;
         Ok(Response::new(reservation.into()))
     }
 
@@ -53,6 +58,17 @@ impl Api {
         };
         let movements = movements.into_iter().map(Into::into).collect();
         Ok(pb::ListMovementsResponse { movements, next_page_token })
+    }
+}
+
+fn fail_points(command: &Command) -> (&'static str, &'static str) {
+    match command {
+        Command::Reserve(_) => ("inventory.reserve.before", "inventory.reserve.after"),
+        Command::Confirm => ("inventory.confirm.before", "inventory.confirm.after"),
+        Command::Release => ("inventory.release.before", "inventory.release.after"),
+        Command::Restock => ("inventory.restock.before", "inventory.restock.after"),
+        // Never called by a client.
+        Command::Expire => ("inventory.expire.before", "inventory.expire.after"),
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use platform::clock::Clock;
+use platform::fault;
 use platform::retry::Backoff;
 use tokio_util::sync::CancellationToken;
 use types::Timestamp;
@@ -51,8 +52,10 @@ pub(crate) async fn run(
 async fn sweep(store: &dyn Store, clock: &dyn Clock) -> Result<Timestamp, sql::Error> {
     let began = clock.now();
     loop {
+        fault::point("inventory.expire.before");
         let expired = store.expire_due(began, BATCH).await?;
         if expired > 0 {
+            fault::point("inventory.expire.after");
             tracing::info!(expired, "reservations expired");
         }
         if expired < BATCH {

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use platform::World;
+use platform::{World, fault};
 use types::{CheckoutId, PaymentId};
 
 use crate::error::Error;
@@ -108,7 +108,12 @@ impl Cashier {
         for _ in 0..ROUNDS {
             payment = match payment::decide(&payment, command)? {
                 Step::Answer => return Ok(payment),
-                Step::Intend(intent) => self.store.advance(&payment, intent, self.world.clock.now()).await?,
+                Step::Intend(intent) => {
+                    fault::point("payment.intend.before");
+                    let intended = self.store.advance(&payment, intent, self.world.clock.now()).await?;
+                    fault::point("payment.intend.after");
+                    intended
+                }
                 Step::Ask(call) => {
                     let standing = self.ask(checkout_id, call).await?;
                     self.settle(payment, standing).await?
@@ -123,7 +128,10 @@ impl Cashier {
         let now = self.world.clock.now();
         let id = PaymentId(self.world.ids.next());
         let payment = Payment { id, checkout_id, terms, status, created_at: now, updated_at: now };
-        Ok(self.store.begin(payment).await?)
+        fault::point("payment.begin.before");
+        let begun = self.store.begin(payment).await?;
+        fault::point("payment.begin.after");
+        Ok(begun)
     }
 
     async fn ask(&self, key: CheckoutId, call: Call) -> Result<Standing, Error> {
@@ -142,6 +150,9 @@ impl Cashier {
         if told == payment.status {
             return Ok(payment);
         }
-        Ok(self.store.advance(&payment, told, self.world.clock.now()).await?)
+        fault::point("payment.settle.before");
+        let settled = self.store.advance(&payment, told, self.world.clock.now()).await?;
+        fault::point("payment.settle.after");
+        Ok(settled)
     }
 }

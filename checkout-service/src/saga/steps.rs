@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use platform::Context;
 use platform::transport::Transport;
+use platform::{Context, fault};
 use proto::inventory::inventory_service_client::InventoryServiceClient;
 use proto::inventory::{ConfirmRequest, Line, ReleaseRequest, ReservationStatus, ReserveRequest};
 use proto::payment::payment_service_client::PaymentServiceClient;
@@ -32,6 +32,27 @@ pub struct Participants {
 
 /// Makes the call that the checkout's state names. An end has none: nothing comes of it.
 pub async fn perform(participants: &Participants, context: &Context, checkout: &Checkout) -> Outcome {
+    let (before, after) = fail_points(&checkout.state);
+    fault::point(before);
+    let outcome = call(participants, context, checkout).await;
+    fault::point(after);
+    outcome
+}
+
+fn fail_points(state: &State) -> (&'static str, &'static str) {
+    match state {
+        State::Reserving => ("checkout.reserve.before", "checkout.reserve.after"),
+        State::Authorizing => ("checkout.authorize.before", "checkout.authorize.after"),
+        State::Committing => ("checkout.confirm.before", "checkout.confirm.after"),
+        State::Capturing => ("checkout.capture.before", "checkout.capture.after"),
+        State::Voiding(_) => ("checkout.void.before", "checkout.void.after"),
+        State::Refunding(_) => ("checkout.refund.before", "checkout.refund.after"),
+        State::Releasing(_) => ("checkout.release.before", "checkout.release.after"),
+        State::Completed | State::Failed(_) => ("", ""),
+    }
+}
+
+async fn call(participants: &Participants, context: &Context, checkout: &Checkout) -> Outcome {
     let mut inventory = InventoryServiceClient::new(participants.inventory.clone());
     let mut payment = PaymentServiceClient::new(participants.payment.clone());
     let checkout_id = checkout.id.to_string();

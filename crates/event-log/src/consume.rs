@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::anyhow;
 use async_trait::async_trait;
 use futures::FutureExt as _;
-use platform::World;
 use platform::retry::Backoff;
+use platform::{World, fault};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Delivery, Error, Event, EventLog, Subscription};
@@ -130,9 +130,12 @@ impl Consumer<'_> {
     ) -> Result<Fate, Error> {
         let (mut attempts, mut failures) = (0, 0);
         while !self.shutdown.is_cancelled() {
+            fault::point("consumer.handle.before");
             let handled =
                 AssertUnwindSafe(self.handler.handle(&delivery.topic, &delivery.event)).catch_unwind();
-            let error = match handled.await {
+            let handled = handled.await;
+            fault::point("consumer.handle.after");
+            let error = match handled {
                 Ok(Ok(())) => return Ok(Fate::Applied),
                 Ok(Err(HandleError::Reject(reason))) => return Ok(Fate::GivenUp(reason)),
                 Ok(Err(HandleError::Retry(error))) => error,
@@ -191,7 +194,9 @@ impl<'d> Applied<'d> {
 
     async fn commit(&mut self, subscription: &mut dyn Subscription) -> Result<(), Error> {
         for delivery in std::mem::take(&mut self.0) {
+            fault::point("consumer.commit.before");
             subscription.commit(delivery).await?;
+            fault::point("consumer.commit.after");
         }
         Ok(())
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use async_trait::async_trait;
-use platform::World;
 use platform::retry::Backoff;
+use platform::{World, fault};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -131,9 +131,13 @@ async fn carry(outbox: &dyn Outbox, log: &dyn EventLog) -> anyhow::Result<usize>
     }
     let ids: Vec<i64> = rows.iter().map(|row| row.seq).collect();
     for (topic, events) in by_topic(rows) {
+        fault::point("relay.publish.before");
         log.publish(&topic, &events).await?;
+        fault::point("relay.publish.after");
     }
+    fault::point("relay.mark.before");
     outbox.mark_published(&ids).await.context("published rows can't be marked")?;
+    fault::point("relay.mark.after");
     Ok(ids.len())
 }
 

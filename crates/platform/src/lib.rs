@@ -8,6 +8,7 @@ pub mod breaker;
 pub mod clock;
 pub mod config;
 mod context;
+pub mod fault;
 pub mod grpc;
 pub mod health;
 pub mod healthcheck;

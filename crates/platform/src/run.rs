@@ -24,6 +24,8 @@ where
     Running: Future<Output = anyhow::Result<()>>,
 {
     telemetry::start(log);
+    #[cfg(feature = "failpoints")]
+    let _armed = crate::fault::armed::by_the_environment();
     match run_to_the_end(program, log.metrics_addr, start) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

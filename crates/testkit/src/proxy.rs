@@ -1,13 +1,18 @@
-//! A network between a program and an engine, to be disturbed.
+//! A network between a program and an engine, or between two programs, to be disturbed.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+/// What [`Weather::Slow`] adds to each way.
+const DELAY: Duration = Duration::from_millis(100);
 
 /// How a [`Proxy`] treats what passes through it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +23,15 @@ pub enum Weather {
     Silent,
     /// Requests reach the engine; the first answer of a connection ends it instead of reaching the program.
     LosesAnswers,
+    /// Everything passes, 100 ms late, in either direction.
+    Slow,
+    /// Everything passes byte by byte, each in a packet of its own.
+    Sliced,
+    /// Whatever is sent ends the connection with a reset (RST), and reaches nobody.
+    Resets,
+    /// Connections on which something is sent stay silent for ever, also once the weather is fair again: the other
+    /// end is gone without a word.
+    HalfOpen,
 }
 
 /// Stands on a port of its own between a program and the engine behind it. Dropped, it ends all connections.
@@ -118,12 +132,12 @@ async fn accept(listener: TcpListener, target: String, sky: watch::Receiver<Sky>
     }
 }
 
-async fn pass(program: TcpStream, target: String, sky: watch::Receiver<Sky>) {
+async fn pass(mut program: TcpStream, target: String, sky: watch::Receiver<Sky>) {
     let age = sky.borrow().age;
-    let Ok(engine) = TcpStream::connect(&target).await else { return };
+    let Ok(mut engine) = TcpStream::connect(&target).await else { return };
     let _ = (program.set_nodelay(true), engine.set_nodelay(true));
-    let (from_program, to_program) = program.into_split();
-    let (from_engine, to_engine) = engine.into_split();
+    let (from_program, to_program) = program.split();
+    let (from_engine, to_engine) = engine.split();
     tokio::select! {
         () = carry(from_program, to_engine, Over { sky: sky.clone(), age }, Way::There) => {}
         () = carry(from_engine, to_program, Over { sky, age }, Way::Back) => {}
@@ -152,18 +166,39 @@ impl Over {
 }
 
 /// Until one end closes the connection, or the weather does.
-async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut over: Over, way: Way) {
+async fn carry(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, mut over: Over, way: Way) {
     let mut bytes = vec![0; 64 * 1024];
     while let Ok(count @ 1..) = from.read(&mut bytes).await {
         let Some(now) = over.weather().await else { return };
-        if way == Way::Back && now == Weather::LosesAnswers {
-            return;
-        }
         let Some(bytes) = bytes.get(..count) else { return };
-        if to.write_all(bytes).await.is_err() {
+        let passed = match now {
+            Weather::LosesAnswers if way == Way::Back => return,
+            Weather::Resets => {
+                // With no time to linger, closing is a reset; dropped are both ends.
+                let _ = (from.as_ref().set_zero_linger(), to.as_ref().set_zero_linger());
+                return;
+            }
+            Weather::HalfOpen => std::future::pending().await,
+            Weather::Sliced => in_slices(&mut to, bytes).await,
+            Weather::Slow => {
+                sleep(DELAY).await;
+                to.write_all(bytes).await
+            }
+            Weather::Fair | Weather::Silent | Weather::LosesAnswers => to.write_all(bytes).await,
+        };
+        if passed.is_err() {
             return;
         }
     }
+}
+
+async fn in_slices(to: &mut WriteHalf<'_>, bytes: &[u8]) -> std::io::Result<()> {
+    for byte in bytes {
+        to.write_all(std::slice::from_ref(byte)).await?;
+        // The other end gets to read what there is.
+        tokio::task::yield_now().await;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -209,5 +244,38 @@ mod tests {
         proxy.becomes(Weather::LosesAnswers);
         stream.write_all(&[9]).await.unwrap();
         assert!(stream.read_exact(&mut byte).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn slows_slices_resets_and_falls_silent() {
+        let (address, _engine) = echo().await;
+        let proxy = Proxy::new(&format!("echo://{address}"));
+        let here = proxy.url().strip_prefix("echo://").unwrap();
+        let mut stream = TcpStream::connect(here).await.unwrap();
+        let mut bytes = [0; 3];
+        proxy.becomes(Weather::Slow);
+        let began = tokio::time::Instant::now();
+        stream.write_all(&[1, 2, 3]).await.unwrap();
+        stream.read_exact(&mut bytes).await.unwrap();
+        assert!(began.elapsed() >= 2 * DELAY && bytes == [1, 2, 3]);
+
+        proxy.becomes(Weather::Sliced);
+        stream.write_all(&[4, 5, 6]).await.unwrap();
+        stream.read_exact(&mut bytes).await.unwrap();
+        assert_eq!(bytes, [4, 5, 6]);
+
+        proxy.becomes(Weather::Resets);
+        stream.write_all(&[7]).await.unwrap();
+        let reset = stream.read_exact(&mut bytes).await.unwrap_err();
+        assert_eq!(reset.kind(), std::io::ErrorKind::ConnectionReset);
+
+        let mut stream = TcpStream::connect(here).await.unwrap();
+        proxy.becomes(Weather::HalfOpen);
+        stream.write_all(&[8]).await.unwrap();
+        for weather in [Weather::HalfOpen, Weather::Fair] {
+            proxy.becomes(weather);
+            let silent = tokio::time::timeout(Duration::from_millis(50), stream.read_exact(&mut bytes));
+            assert!(silent.await.is_err(), "{weather:?}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use platform::lease::{self, Held, LEASE, Lease};
 use platform::retry::Backoff;
-use platform::{Context, World};
+use platform::{Context, World, fault};
 use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -110,7 +110,10 @@ impl Executor {
             let stops = after.state == cancellation.state || after.state.is_end() || stopping.is_cancelled();
             let lease = if stops { Lease::Return } else { Lease::Keep };
             let announcement = announcement::cancelled(&after);
-            match self.store.save(&cancellation, &after, announcement, lease, now).await {
+            fault::point("orders.save.before");
+            let saved = self.store.save(&cancellation, &after, announcement, lease, now).await;
+            fault::point("orders.save.after");
+            match saved {
                 Ok(Held::Yes) => {}
                 Ok(Held::Lost) => {
                     tracing::info!(%order_id, "cancellation lost to another owner");

@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use platform::Context;
 use platform::transport::Transport;
+use platform::{Context, fault};
 use proto::inventory::inventory_service_client::InventoryServiceClient;
 use proto::inventory::{ReservationStatus, RestockRequest};
 use proto::payment::payment_service_client::PaymentServiceClient;
@@ -30,6 +30,23 @@ pub struct Peers {
 
 /// Makes the call that the state names. An end has none: nothing comes of it.
 pub(super) async fn perform(peers: &Peers, context: &Context, cancellation: &Cancellation) -> Outcome {
+    let (before, after) = fail_points(cancellation.state);
+    fault::point(before);
+    let outcome = call(peers, context, cancellation).await;
+    fault::point(after);
+    outcome
+}
+
+fn fail_points(state: State) -> (&'static str, &'static str) {
+    match state {
+        State::Refunding => ("orders.refund.before", "orders.refund.after"),
+        State::Restocking => ("orders.restock.before", "orders.restock.after"),
+        // An end makes no call.
+        State::Cancelled => ("", ""),
+    }
+}
+
+async fn call(peers: &Peers, context: &Context, cancellation: &Cancellation) -> Outcome {
     let key = cancellation.checkout_id.to_string();
     match cancellation.state {
         State::Refunding => {

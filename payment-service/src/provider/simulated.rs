@@ -14,6 +14,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use platform::clock::Clock;
 use platform::config::Location;
+use platform::fault;
 use types::{CheckoutId, Money};
 
 use self::ledger::{Begun, Decide, Held, Ledger, Opening, Resolved, Terms};
@@ -131,7 +132,10 @@ impl Provider for Simulated {
         let outages = if behaviour == Behaviour::FailTwice { OUTAGES } else { 0 };
         let standing = verdict.standing();
         let opening = Opening { terms: terms.clone(), effect: verdict, outages, at: self.clock.now() };
-        let reply = match self.ledger.begin(key, opening).await? {
+        fault::point("provider.authorize.before");
+        let begun = self.ledger.begin(key, opening).await?;
+        fault::point("provider.authorize.after");
+        let reply = match begun {
             Begun::Now => Reply::Fresh(standing, behaviour),
             Begun::Outage => Reply::Outage,
             Begun::Before(Held { terms: Some(known), .. }) if known != terms => {
@@ -150,15 +154,24 @@ impl Provider for Simulated {
     }
 
     async fn capture(&self, key: CheckoutId) -> Result<Standing, Error> {
-        lossy(self.resolve(key, rules::capture).await?)
+        fault::point("provider.capture.before");
+        let reply = self.resolve(key, rules::capture).await?;
+        fault::point("provider.capture.after");
+        lossy(reply)
     }
 
     async fn void(&self, key: CheckoutId) -> Result<Standing, Error> {
-        reliable(self.resolve(key, rules::void).await?)
+        fault::point("provider.void.before");
+        let reply = self.resolve(key, rules::void).await?;
+        fault::point("provider.void.after");
+        reliable(reply)
     }
 
     async fn refund(&self, key: CheckoutId) -> Result<Standing, Error> {
-        reliable(self.resolve(key, rules::refund).await?)
+        fault::point("provider.refund.before");
+        let reply = self.resolve(key, rules::refund).await?;
+        fault::point("provider.refund.after");
+        reliable(reply)
     }
 
     async fn find(&self, key: CheckoutId) -> Result<Option<Standing>, Error> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use event_log::{Error, Event, EventLog, Outbox, OutboxRow, Subscription, Waiting, lag, relay};
+use platform::World;
 use testkit::{ManualClock, eventually};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -105,6 +106,7 @@ struct Bench {
 impl Bench {
     fn start(outbox: Rows, failures: usize) -> Self {
         let (world, clock) = testkit::world();
+        let world = World { ids: World::real().ids, ..world };
         let log = Forgetful { failures: AtomicUsize::new(failures), ..Forgetful::default() };
         let (outbox, log, wake) = (Arc::new(outbox), Arc::new(log), Arc::new(Notify::new()));
         let (shutdown, mut tasks) = (CancellationToken::new(), JoinSet::new());

@@ -19,7 +19,8 @@ use super::violation::Violation;
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Reads and checks. While there are violations that a running shop may only be behind with, it looks again,
-/// for as long as `patience`; of those, the report has the ones that were there at every look.
+/// for as long as `patience`; of those, the report has the ones that were there at every look. `history` is what
+/// clients were told until now; empty where there is nobody to ask.
 ///
 /// # Errors
 /// As [`super::read()`].

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,8 @@ use clap::Parser as _;
 use oxcart::shop::{self, Listeners};
 use oxcart::{Config, Program, audit};
 use platform::World;
-use testkit::{Engine, TempDir};
+use rustix::process::{Pid, Signal, kill_process};
+use testkit::{Engine, Proxy, TempDir, Weather};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -30,6 +31,8 @@ pub(crate) struct Shop {
     /// Where it stands on the engines, if it does.
     place: Option<Place>,
     told: Told,
+    /// The network between some of the programs.
+    links: Vec<Proxy>,
 }
 
 enum Running {
@@ -59,6 +62,16 @@ impl Process {
     pub(crate) fn start(mut command: Command) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
         Self(command.spawn().unwrap())
+    }
+
+    /// How it ended, once it has.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.0.try_wait().unwrap()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.0.id()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
     }
 
     /// SIGKILL: nothing is flushed, nobody is told.
@@ -92,21 +105,27 @@ impl Shop {
             running: Running::Inside { shutdown, serving },
             place: None,
             told: Told::default(),
+            links: Vec::new(),
         }
     }
 
     /// Seven processes that share a directory.
     pub(crate) async fn programs() -> Self {
-        Self::processes(None).await
+        Self::processes(None, &[]).await
+    }
+
+    /// Seven processes, with a network to be disturbed on the way from each of these programs to that other one.
+    pub(crate) async fn programs_linked(links: &[(&str, Program)]) -> Self {
+        Self::processes(None, links).await
     }
 
     /// Ten processes on the four engines: two each of checkout, orders and cart. `None` where there are no
     /// engines.
     pub(crate) async fn on_engines(turn: impl Future<Output = Turn>) -> Option<Self> {
-        Some(Self::processes(Some(Place::new(turn).await?)).await)
+        Some(Self::processes(Some(Place::new(turn).await?), &[]).await)
     }
 
-    async fn processes(place: Option<Place>) -> Self {
+    async fn processes(place: Option<Place>, linked: &[(&str, Program)]) -> Self {
         let dir = Arc::new(TempDir::new().unwrap());
         let mut shared: Vec<(String, String)> =
             vec![("DATA_DIR".to_owned(), dir.path().to_str().unwrap().to_owned())];
@@ -123,8 +142,19 @@ impl Shop {
             let addresses: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
             shared.push((variable(*program, "SERVICE_ADDR"), addresses.join(",")));
         }
+        let mut links = Vec::new();
+        let mut ways = Vec::new();
+        for (from, to) in linked {
+            let (_, ports) = instances.iter().find(|(program, _)| program == to).unwrap();
+            let proxy = Proxy::new(&format!("tcp://127.0.0.1:{}", ports[0]));
+            let address = proxy.url().trim_start_matches("tcp://").to_owned();
+            ways.push((*from, (variable(*to, "SERVICE_ADDR"), address)));
+            links.push(proxy);
+        }
         let start = |name: &str, variable: String, port: u16| {
-            Started::start(name, shared.iter().cloned().chain([(variable, port.to_string())]).collect())
+            let own = [(variable, port.to_string())];
+            let linked = ways.iter().filter(|(from, _)| *from == name).map(|(_, address)| address.clone());
+            Started::start(name, shared.iter().cloned().chain(own).chain(linked).collect())
         };
         let mut processes: Vec<Started> = Vec::new();
         for (program, ports) in &instances {
@@ -135,8 +165,8 @@ impl Shop {
         let http = free_ports(1)[0];
         processes.push(start("api-gateway", "HTTP_PORT".to_owned(), http));
         let url = format!("http://127.0.0.1:{http}");
-        let shop =
-            Self { url, dir, settings, running: Running::Programs(processes), place, told: Told::default() };
+        let running = Running::Programs(processes);
+        let shop = Self { url, dir, settings, running, place, told: Told::default(), links };
         shop.ready().await;
         shop
     }
@@ -155,7 +185,8 @@ impl Shop {
         let settings = settings_of(&variables);
         let running = Running::Programs(vec![Started::start("oxcart", variables)]);
         let url = format!("http://127.0.0.1:{}", ports[0]);
-        let shop = Self { url, dir, settings, running, place: None, told: Told::default() };
+        let (told, links) = (Told::default(), Vec::new());
+        let shop = Self { url, dir, settings, running, place: None, told, links };
         shop.ready().await;
         shop
     }
@@ -191,10 +222,16 @@ impl Shop {
         self.place.as_ref().map(|place| place.variables().clone()).unwrap_or_default()
     }
 
+    /// What its buyers were told.
+    pub(crate) fn told(&self) -> audit::History {
+        self.told.history()
+    }
+
     /// Checks every invariant over the stores, and what buyers were told, while the shop is running.
     pub(crate) async fn audit(&self) -> audit::Report {
         let (sources, told) = (self.settings.sources().unwrap(), self.told.history());
-        let report = audit::run_with(&sources, &told, Duration::from_secs(30), World::real()).await.unwrap();
+        let patience = Duration::from_secs(60);
+        let report = audit::run_with(&sources, &told, patience, World::real()).await.unwrap();
         assert!(report.violations.is_empty(), "{report}");
         report
     }
@@ -222,6 +259,54 @@ impl Shop {
         let Started { name, variables, process } = programs.swap_remove(index);
         process.kill();
         programs.push(Started::start(&name, variables));
+    }
+
+    /// Changes the weather on all disturbed ways.
+    pub(crate) fn weather_becomes(&self, weather: Weather) {
+        self.links.iter().for_each(|link| link.becomes(weather));
+    }
+
+    /// How many programs there are, to be named by their place: the gateway is the last.
+    pub(crate) fn programs_count(&self) -> usize {
+        match &self.running {
+            Running::Programs(programs) => programs.len(),
+            Running::Inside { .. } => 0,
+        }
+    }
+
+    /// The place of the first program of this name.
+    pub(crate) fn place_of(&self, name: &str) -> usize {
+        self.started().iter().position(|program| program.name == name).unwrap()
+    }
+
+    fn started(&self) -> &[Started] {
+        match &self.running {
+            Running::Programs(programs) => programs,
+            Running::Inside { .. } => panic!("a shop inside of the test has no programs"),
+        }
+    }
+
+    /// Sends a program a signal.
+    pub(crate) fn signal(&self, place: usize, signal: Signal) {
+        self.started()[place].process.signal(signal);
+    }
+
+    /// Whether a program has ended.
+    pub(crate) fn has_ended(&mut self, place: usize) -> bool {
+        match &mut self.running {
+            Running::Programs(programs) => programs[place].process.ended().is_some(),
+            Running::Inside { .. } => false,
+        }
+    }
+
+    /// Starts a program that has ended again, as it was started before.
+    pub(crate) fn start_again(&mut self, place: usize) {
+        if let Running::Programs(programs) = &mut self.running {
+            let Started { name, variables, .. } = programs.swap_remove(place);
+            programs.push(Started::start(&name, variables));
+            let last = programs.len() - 1;
+            programs.swap(place, last);
+        }
     }
 
     /// Stops as by SIGKILL, and leaves the directory.

@@ -2,6 +2,8 @@
 //! README tells it.
 
 #[cfg(test)]
+mod buyers;
+#[cfg(test)]
 mod cancel;
 #[cfg(test)]
 mod client;
@@ -26,14 +28,22 @@ mod metrics;
 #[cfg(test)]
 mod outages;
 #[cfg(test)]
+mod points;
+#[cfg(test)]
 mod readme;
+#[cfg(test)]
+mod recovery;
 #[cfg(test)]
 mod reversals;
 #[cfg(test)]
 mod settings;
+#[cfg(test)]
+mod soak;
 #[cfg(test)]
 mod starts;
 #[cfg(test)]
 mod suite;
 #[cfg(test)]
 mod told;
+#[cfg(test)]
+mod weather;

@@ -19,16 +19,16 @@ impl Told {
         self.0.lock().unwrap().clone()
     }
 
-    /// Notes the answer to a purchase, if it is about a checkout of the buyer's key.
-    pub(crate) fn note(&self, user: UserId, key: &str, reply: &Reply) {
+    /// Notes the answer to a purchase, if it is about a checkout of the buyer's key; how far that has come.
+    pub(crate) fn note(&self, user: UserId, key: &str, reply: &Reply) -> Option<Status> {
         let body = &reply.body;
         let status = match reply.status {
             StatusCode::CREATED => Status::Completed,
             StatusCode::ACCEPTED => Status::Running,
             // It names the checkout of another key.
-            _ if body["code"] == "checkout_in_progress" => return,
+            _ if body["code"] == "checkout_in_progress" => return None,
             _ if body["checkout_id"].is_string() => Status::Failed,
-            _ => return,
+            _ => return None,
         };
         let text = |field: &Value| field.as_str().map(ToOwned::to_owned);
         let total = text(&body["total"]["amount"]).zip(text(&body["total"]["currency"]));
@@ -41,5 +41,6 @@ impl Told {
             total,
             order_id: text(&body["order_id"]).map(|id| id.parse().unwrap()),
         });
+        Some(status)
     }
 }
