@@ -7,7 +7,6 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::client::{Client, Reply};
-use crate::engines::Turn;
 use crate::harness::Shop;
 use crate::kills::healed;
 
@@ -61,7 +60,7 @@ async fn programs_may_be_killed_while_orders_are_cancelled() {
 /// The same on the real engines, where two instances of the orders service share the work.
 #[tokio::test(flavor = "multi_thread")]
 async fn programs_may_be_killed_while_orders_are_cancelled_on_engines() {
-    let Some(shop) = Shop::on_engines(Turn::shared()).await else { return };
+    let Some(shop) = Shop::on_engines().await else { return };
     programs_are_killed(shop).await;
 }
 

@@ -20,7 +20,7 @@ pub(crate) struct Client {
     pub(crate) url: String,
     http: reqwest::Client,
     token: String,
-    /// Whether a purchase that is answered with 503 or 504 is repeated with its key, as the answer says: for shops on
+    /// Whether what is answered with 503 or 504 is repeated, a purchase with its key, as the answer says: for shops on
     /// engines that a busy machine may keep from answering in time.
     pub(crate) is_patient: bool,
     user: UserId,
@@ -36,6 +36,18 @@ pub(crate) struct Reply {
     pub(crate) location: Option<String>,
     pub(crate) retry_after: Option<String>,
     pub(crate) body: Value,
+}
+
+impl Reply {
+    fn is_busy(&self) -> bool {
+        matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT)
+    }
+}
+
+/// How many units of a product a cart has.
+fn units(cart: &Value, product: i64) -> i64 {
+    let mut lines = cart["items"].as_array().into_iter().flatten();
+    lines.find(|line| line["product_id"] == product).and_then(|line| line["quantity"].as_i64()).unwrap_or(0)
 }
 
 impl Client {
@@ -83,10 +95,24 @@ impl Client {
     }
 
     pub(crate) async fn add(&self, product: i64, quantity: i64) -> Value {
-        let reply =
-            self.post("/api/v1/cart/items", json!({ "product_id": product, "quantity": quantity })).await;
-        assert_eq!(reply.status, StatusCode::CREATED, "{reply:?}");
-        reply.body
+        let before =
+            if self.is_patient { Some(units(&self.read("/api/v1/cart").await, product)) } else { None };
+        let line = json!({ "product_id": product, "quantity": quantity });
+        testkit::eventually("a line of the cart", Duration::from_secs(30), async || {
+            let reply = self.post("/api/v1/cart/items", line.clone()).await;
+            match before {
+                Some(before) if reply.is_busy() => {
+                    // It may be there all the same.
+                    let cart = self.read("/api/v1/cart").await;
+                    (units(&cart, product) > before).then_some(cart)
+                }
+                _ => {
+                    assert_eq!(reply.status, StatusCode::CREATED, "{reply:?}");
+                    Some(reply.body)
+                }
+            }
+        })
+        .await
     }
 
     pub(crate) fn checkout(&self, key: &str, body: &Value) -> reqwest::RequestBuilder {
@@ -107,9 +133,7 @@ impl Client {
     pub(crate) async fn pay(&self, key: &str, method: &str) -> Reply {
         testkit::eventually("an answer to a purchase", Duration::from_secs(30), async || {
             let reply = self.purchase(key, &json!({ "payment_method": method })).await.unwrap();
-            let is_busy =
-                matches!(reply.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT);
-            let is_an_answer = !self.is_patient || !is_busy;
+            let is_an_answer = !self.is_patient || !reply.is_busy();
             is_an_answer.then_some(reply)
         })
         .await

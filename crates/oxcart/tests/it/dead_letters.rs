@@ -8,7 +8,6 @@ use platform::World;
 use proto::events::{CHECKOUT_EVENTS, CheckoutCompleted};
 use sql::sqlite::Sharing;
 
-use crate::engines::Turn;
 use crate::harness::{Shop, program};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -18,7 +17,7 @@ async fn in_a_file() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn in_kafka() {
-    let Some(shop) = Shop::on_engines(Turn::shared()).await else { return };
+    let Some(shop) = Shop::on_engines().await else { return };
     given_up_and_replayed(&shop).await;
     shop.stop().await;
 }

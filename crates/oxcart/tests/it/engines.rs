@@ -8,24 +8,21 @@ use std::sync::{Arc, LazyLock};
 
 use sql::postgres::Scratch;
 use testkit::Engine;
-use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
-/// Who is on the engines at the moment. Whoever kills them has them alone.
-static TURNS: LazyLock<Arc<RwLock<()>>> = LazyLock::new(Arc::default);
+/// Who is on the engines at the moment: one test at a time, since ten programs and four engines are as much as a small
+/// machine can bear, and some tests kill the engines.
+static TURNS: LazyLock<Arc<Mutex<()>>> = LazyLock::new(Arc::default);
 
-/// How a test uses the engines.
-pub(crate) enum Turn {
-    Shared { _guard: OwnedRwLockReadGuard<()> },
-    Alone { _guard: OwnedRwLockWriteGuard<()> },
+/// The engines are this test's.
+pub(crate) struct Turn {
+    _guard: OwnedMutexGuard<()>,
 }
 
 impl Turn {
-    pub(crate) async fn shared() -> Self {
-        Self::Shared { _guard: TURNS.clone().read_owned().await }
-    }
-
-    pub(crate) async fn alone() -> Self {
-        Self::Alone { _guard: TURNS.clone().write_owned().await }
+    /// Waits until nobody else is on the engines.
+    pub(crate) async fn take() -> Self {
+        Self { _guard: TURNS.clone().lock_owned().await }
     }
 }
 
@@ -38,10 +35,10 @@ pub(crate) struct Place {
 
 impl Place {
     /// `None` where no engines were started.
-    pub(crate) async fn new(turn: impl Future<Output = Turn>) -> Option<Self> {
+    pub(crate) async fn new() -> Option<Self> {
         // All are asked, so that all are told to be left out.
         let [postgres, mongo, redis, kafka] = Engine::ALL.map(Engine::url);
-        let turn = turn.await;
+        let turn = Turn::take().await;
         let scratch = Scratch::new(&postgres?).await.unwrap();
         let (id, redis) = (scratch.name().to_owned(), redis?);
         let variables = [

@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::client::{Client, SECRET};
-use crate::engines::{Place, Turn};
+use crate::engines::Place;
 use crate::told::Told;
 
 /// A running shop.
@@ -121,8 +121,8 @@ impl Shop {
 
     /// Ten processes on the four engines: two each of checkout, orders and cart. `None` where there are no
     /// engines.
-    pub(crate) async fn on_engines(turn: impl Future<Output = Turn>) -> Option<Self> {
-        Some(Self::processes(Some(Place::new(turn).await?), &[]).await)
+    pub(crate) async fn on_engines() -> Option<Self> {
+        Some(Self::processes(Some(Place::new().await?), &[]).await)
     }
 
     async fn processes(place: Option<Place>, linked: &[(&str, Program)]) -> Self {

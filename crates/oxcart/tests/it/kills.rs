@@ -8,7 +8,6 @@ use serde_json::json;
 use testkit::TempDir;
 
 use crate::client::Client;
-use crate::engines::Turn;
 use crate::harness::Shop;
 
 /// Buyers at once when the shop is killed.
@@ -78,7 +77,7 @@ async fn each_program_may_be_killed_while_people_buy() {
 /// The same on the real engines, where two instances each of checkout, orders and cart share the work.
 #[tokio::test(flavor = "multi_thread")]
 async fn each_program_may_be_killed_while_people_buy_on_engines() {
-    let Some(shop) = Shop::on_engines(Turn::shared()).await else { return };
+    let Some(shop) = Shop::on_engines().await else { return };
     each_program_is_killed(shop).await;
 }
 

@@ -7,7 +7,6 @@ use serde_json::json;
 use testkit::Engine;
 
 use crate::client::{Client, Reply};
-use crate::engines::Turn;
 use crate::harness::Shop;
 use crate::kills::{buy_at_last, healed};
 
@@ -21,7 +20,7 @@ const TOLD_WITHIN: Duration = Duration::from_secs(5);
 /// Every purchase that is acknowledged has its order, no other has, and the books are right.
 #[tokio::test(flavor = "multi_thread")]
 async fn each_engine_may_be_killed_while_people_buy() {
-    let Some(shop) = Shop::on_engines(Turn::alone()).await else { return };
+    let Some(shop) = Shop::on_engines().await else { return };
     let product = shop.admin().stock_new("Drum", 500).await;
     let mut buyers = 0;
     for engine in Engine::ALL {
@@ -135,7 +134,7 @@ async fn refuses(user: &Client, path: &str) {
 /// A Redis that hangs costs nobody a request, and is used again when it goes on.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_hangs_makes_no_cart_wrong() {
-    let Some(shop) = Shop::on_engines(Turn::alone()).await else { return };
+    let Some(shop) = Shop::on_engines().await else { return };
     let user = shop.user(7);
     user.add(1, 1).await;
     user.cart_becomes(&[(1, 1)]).await;

@@ -12,7 +12,6 @@ use rustix::process::Signal;
 use types::CheckoutId;
 
 use crate::buyers::Buyer;
-use crate::engines::Turn;
 use crate::harness::Shop;
 
 /// Who has a purchase under way when it happens.
@@ -34,7 +33,7 @@ async fn a_checkout_service_that_is_killed_goes_on_where_it_was() {
 /// One of two instances is killed, and stays away.
 #[tokio::test(flavor = "multi_thread")]
 async fn another_instance_goes_on_for_one_that_is_killed() {
-    let Some(shop) = Shop::on_engines(Turn::shared()).await else { return };
+    let Some(shop) = Shop::on_engines().await else { return };
     lose_an_instance(shop, "on engines, not started again", Loss::Killed).await;
 }
 
@@ -42,7 +41,7 @@ async fn another_instance_goes_on_for_one_that_is_killed() {
 /// both had in hand was done once.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_instances_never_both_act() {
-    let Some(shop) = Shop::on_engines(Turn::shared()).await else { return };
+    let Some(shop) = Shop::on_engines().await else { return };
     lose_an_instance(shop, "on engines, frozen beyond the lease", Loss::Frozen).await;
 }
 

@@ -16,7 +16,6 @@ use rustix::process::Signal;
 use testkit::TempDir;
 
 use crate::buyers::Buyer;
-use crate::engines::Turn;
 use crate::harness::Shop;
 
 /// Buyers at once.
@@ -71,7 +70,7 @@ async fn embedded() {
 /// On the real engines, with two instances each of checkout, orders and cart.
 #[tokio::test(flavor = "multi_thread")]
 async fn on_engines() {
-    let Some(shop) = Shop::on_engines(Turn::shared()).await else { return };
+    let Some(shop) = Shop::on_engines().await else { return };
     run("ten processes on engines", shop, Plan::or(8, 200, Duration::from_secs(4))).await;
 }
 

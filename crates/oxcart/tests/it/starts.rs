@@ -100,7 +100,7 @@ fn address(url: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_engine_that_is_late_is_waited_for() {
     let Some(postgres) = Engine::Postgres.url() else { return };
-    let _turn = Turn::shared().await;
+    let _turn = Turn::take().await;
     let scratch = Scratch::new(&postgres).await.unwrap();
     let cases = [
         ("product-service", Engine::Postgres),
@@ -141,7 +141,7 @@ async fn an_engine_that_is_late_is_waited_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn engines_that_can_not_be_used_stop_the_start() {
     let Some(postgres) = Engine::Postgres.url() else { return };
-    let _turn = Turn::shared().await;
+    let _turn = Turn::take().await;
     let scratch = Scratch::new(&postgres).await.unwrap();
     let good = scratch.server().url.clone();
     let wrong = good.replace(":oxcart@", ":hunter2@");

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 
 use crate::cancel::cancelled_orders;
 use crate::client::{Client, Reply};
-use crate::engines::Turn;
 use crate::harness::Shop;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -32,7 +31,7 @@ async fn as_seven_programs() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_the_real_engines() {
-    let Some(shop) = Shop::on_engines(Turn::shared()).await else { return };
+    let Some(shop) = Shop::on_engines().await else { return };
     suite(&shop).await;
     shop.stop().await;
 }
