@@ -319,7 +319,7 @@ impl Shop {
     }
 }
 
-fn settings(dir: &Path, more: &[&str]) -> Config {
+pub(crate) fn settings(dir: &Path, more: &[&str]) -> Config {
     let dir = dir.to_str().unwrap();
     let base =
         ["oxcart", "--data-dir", dir, "--http-port", "0", "--grpc-base-port", "0", "--rate-limit-rps", "0"];

@@ -46,4 +46,6 @@ mod suite;
 #[cfg(test)]
 mod told;
 #[cfg(test)]
+mod triad;
+#[cfg(test)]
 mod weather;
