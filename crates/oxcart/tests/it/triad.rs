@@ -48,12 +48,7 @@ const COMPLETES: Way = Way {
 
 const WAYS: [Way; 6] = [
     COMPLETES,
-    Way {
-        calls: &["Reserve", "Release"],
-        quantity: 99,
-        failure: Some("insufficient_stock"),
-        ..COMPLETES
-    },
+    Way { calls: &["Reserve", "Release"], quantity: 99, failure: Some("insufficient_stock"), ..COMPLETES },
     Way {
         calls: &["Reserve", "Authorize", "Release"],
         method: "pm_card_chargeDeclined",
@@ -92,7 +87,8 @@ async fn each_call_of_each_way_may_fail_come_twice_or_lose_its_answer() {
                 shop.plan(way, call, fault);
                 let checkout = shop.buy(cases, way).await;
                 let failure = checkout.failure.as_ref().map(|failure| failure.code.as_str());
-                let end = if way.failure.is_none() { CheckoutStatus::Completed } else { CheckoutStatus::Failed };
+                let end =
+                    if way.failure.is_none() { CheckoutStatus::Completed } else { CheckoutStatus::Failed };
                 assert_eq!((checkout.status(), failure), (end, way.failure), "{case}");
                 assert_eq!(shop.left(), [], "{case}");
                 shop.is_sound(&case).await;

@@ -9,6 +9,8 @@ mod files;
 #[cfg(test)]
 mod manifests;
 #[cfg(test)]
+mod promises;
+#[cfg(test)]
 mod violation;
 #[cfg(test)]
 mod words;
