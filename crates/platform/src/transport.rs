@@ -27,9 +27,10 @@ use attempt::Attempt;
 /// A peer that does not take the connection by then can't be reached.
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 /// A connection silent for so long is asked whether it still lives,
-const KEEPALIVE_EVERY: Duration = Duration::from_secs(20);
-/// and is given up if it does not say so within this time.
-const KEEPALIVE_WITHIN: Duration = Duration::from_secs(10);
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(2);
+/// and is given up if it does not say so within this time: together less than the time-outs of calls, so that what is
+/// repeated goes over a new connection, and not to a machine that has gone away without a word.
+const KEEPALIVE_WITHIN: Duration = Duration::from_secs(5);
 
 /// Why a transport can't be made.
 #[derive(Debug, thiserror::Error)]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use platform::Context;
+use platform::ids::RandomIds;
 use platform::transport::Transport;
 use tokio::net::TcpListener;
 use tokio::time::{Instant, timeout};
@@ -82,6 +84,18 @@ async fn a_silent_peer_costs_no_more_than_the_deadline() {
     let late = client.check(brief.request(ask("ok"))).await.unwrap_err();
     assert_eq!(late.code(), Code::DeadlineExceeded);
     assert!(began.elapsed() < Duration::from_secs(2));
+}
+
+/// The same, for a call that could wait longer: the connection is found to be dead before the call is given up, so that
+/// the next call goes over a new one.
+#[tokio::test]
+async fn a_peer_that_is_gone_without_a_word_is_found_out() {
+    let mute = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = mute.local_addr().unwrap().to_string();
+    let mut client = tiny::client(&Transport::connect("tiny", &address).unwrap());
+    let patient = Context::root(&RandomIds, Duration::from_secs(20));
+    let broken = client.check(patient.request(ask("ok"))).await.unwrap_err();
+    assert_eq!((broken.code(), broken.message()), (Code::Unavailable, "tiny can't be reached"));
 }
 
 #[tokio::test]
