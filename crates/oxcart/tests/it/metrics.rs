@@ -72,8 +72,13 @@ async fn the_table_lists_what_is_served() {
     let buyer = shop.user(1);
     buyer.add(1, 1).await;
     let bought = buyer.buy("a").await;
-    let text = first_scrape(port).await;
-    assert!(text.contains("oxcart_checkouts_ended_total{end=\"completed\"} 1"), "{}: {text}", bought.body);
+    // An end is told of after it was written.
+    testkit::eventually(
+        &format!("the end of {} is counted", bought.body),
+        Duration::from_secs(10),
+        async || first_scrape(port).await.contains("oxcart_checkouts_ended_total{end=\"completed\"} 1"),
+    )
+    .await;
     // A command beside the shop does not want its port.
     let mut command = program("oxcart");
     command.env("DATA_DIR", shop.settings().data_dir.as_path()).env("METRICS_ADDR", &address);
