@@ -205,9 +205,7 @@ impl Carts {
         let write = self.shared.writes.spawn(async move {
             let expected = found.map(|cart| cart.version);
             shared.cache.expect(cart.user, cart.version).await;
-            fault::point("cart.replace.before");
-            let replaced = shared.store.replace(expected, &cart).await;
-            fault::point("cart.replace.after");
+            let replaced = fault::around("cart.replace", shared.store.replace(expected, &cart)).await;
             match replaced {
                 Ok(Replaced::Yes) => shared.cache.put(Arc::new(cart)).await,
                 Ok(Replaced::Conflict) | Err(_) => shared.cache.forget(cart.user).await,

@@ -26,10 +26,8 @@ impl Handler for CompletedCheckouts {
             return Ok(());
         }
         let completed: CheckoutCompleted = serde_json::from_slice(&event.data).map_err(unreadable)?;
-        fault::point("cart.apply.before");
-        let taken_out = self.carts.take_out(Purchase::from(completed)).await;
-        fault::point("cart.apply.after");
-        taken_out.map_err(class)
+        let taken_out = self.carts.take_out(Purchase::from(completed));
+        fault::around("cart.apply", taken_out).await.map_err(class)
     }
 }
 

@@ -98,9 +98,8 @@ impl Executor {
     ) -> Result<Accepted, store::Error> {
         let this = self.clone();
         let accepting = self.inner.tasks.spawn(async move {
-            fault::point("checkout.accept.before");
-            let accepted = this.inner.store.accept(&checkout, &key, bought_version, this.inner.owner).await?;
-            fault::point("checkout.accept.after");
+            let accepting = this.inner.store.accept(&checkout, &key, bought_version, this.inner.owner);
+            let accepted = fault::around("checkout.accept", accepting).await?;
             if accepted == Accepted::New {
                 let driver = this.clone();
                 this.inner.tasks.spawn(async move { driver.drive(checkout).await });
@@ -148,9 +147,7 @@ impl Executor {
         if free == 0 {
             return Ok(IDLE);
         }
-        fault::point("checkout.claim.before");
-        let claimed = inner.store.claim(inner.owner, free).await?;
-        fault::point("checkout.claim.after");
+        let claimed = fault::around("checkout.claim", inner.store.claim(inner.owner, free)).await?;
         for Claimed { checkout, is_abandoned } in claimed {
             if is_abandoned {
                 tracing::info!(checkout_id = %checkout.id, state = checkout.state.name(), fence = checkout.fence, "checkout taken over");
@@ -183,18 +180,8 @@ impl Executor {
             let is_repeat = after.state == checkout.state;
             let stops = is_repeat || inner.stopping.is_cancelled();
             let lease = if stops || after.state.is_terminal() { Lease::Return } else { Lease::Keep };
-            let saved = if after.state.is_terminal() {
-                fault::point("checkout.finish.before");
-                let saved = inner.store.save(&checkout, &after, event, lease).await;
-                fault::point("checkout.finish.after");
-                saved
-            } else {
-                fault::point("checkout.save.before");
-                let saved = inner.store.save(&checkout, &after, event, lease).await;
-                fault::point("checkout.save.after");
-                saved
-            };
-            match saved {
+            let name = if after.state.is_terminal() { "checkout.finish" } else { "checkout.save" };
+            match fault::around(name, inner.store.save(&checkout, &after, event, lease)).await {
                 Ok(Held::Yes) => {}
                 Ok(Held::Lost) => {
                     tracing::info!(checkout_id = %checkout.id, "checkout lost to another owner");

@@ -26,11 +26,8 @@ impl Api {
     /// Carries out a command on the reservation that the client named.
     async fn apply(&self, id: &str, command: Command) -> Result<Response<pb::Reservation>, Error> {
         let id: ReservationId = convert::parse("reservation_id", id)?;
-        let (before, after) = fail_points(&command);
-        fault::point(before);
-        let applied = self.store.apply(id, command, self.clock.now()).await;
-        fault::point(after);
-        let reservation = applied??;
+        let name = name(&command);
+        let reservation = fault::around(name, self.store.apply(id, command, self.clock.now())).await??;
         Ok(Response::new(reservation.into()))
     }
 
@@ -61,14 +58,15 @@ impl Api {
     }
 }
 
-fn fail_points(command: &Command) -> (&'static str, &'static str) {
+/// Of the commit, for fail points.
+fn name(command: &Command) -> &'static str {
     match command {
-        Command::Reserve(_) => ("inventory.reserve.before", "inventory.reserve.after"),
-        Command::Confirm => ("inventory.confirm.before", "inventory.confirm.after"),
-        Command::Release => ("inventory.release.before", "inventory.release.after"),
-        Command::Restock => ("inventory.restock.before", "inventory.restock.after"),
+        Command::Reserve(_) => "inventory.reserve",
+        Command::Confirm => "inventory.confirm",
+        Command::Release => "inventory.release",
+        Command::Restock => "inventory.restock",
         // Never called by a client.
-        Command::Expire => ("inventory.expire.before", "inventory.expire.after"),
+        Command::Expire => "inventory.expire",
     }
 }
 

@@ -52,10 +52,8 @@ pub(crate) async fn run(
 async fn sweep(store: &dyn Store, clock: &dyn Clock) -> Result<Timestamp, sql::Error> {
     let began = clock.now();
     loop {
-        fault::point("inventory.expire.before");
-        let expired = store.expire_due(began, BATCH).await?;
+        let expired = fault::around("inventory.expire", store.expire_due(began, BATCH)).await?;
         if expired > 0 {
-            fault::point("inventory.expire.after");
             tracing::info!(expired, "reservations expired");
         }
         if expired < BATCH {

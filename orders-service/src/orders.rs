@@ -36,10 +36,8 @@ impl Orders {
     pub(crate) async fn make(&self, purchase: Purchase, cause: &Event) -> Result<Order, sql::Error> {
         let order = Order::new(purchase, self.world.clock.now());
         let announcement = announcement::created(&order, self.origin(cause.traceparent.clone()));
-        fault::point("orders.make.before");
-        let made = self.store.make(order.clone(), cause.id, announcement).await?;
-        fault::point("orders.make.after");
-        match made {
+        let making = self.store.make(order.clone(), cause.id, announcement);
+        match fault::around("orders.make", making).await? {
             Made::Now => {
                 self.changed.notify_one();
                 tracing::info!(order_id = %order.id, "order made");
@@ -91,10 +89,7 @@ impl Orders {
             let step = Step { id, from: order.status, to, at };
             let origin = self.origin(Some(traceparent.clone()));
             let announcement = announcement::status_changed(order.purchase.user_id, step, origin);
-            fault::point("orders.change.before");
-            let is_changed = self.store.change_status(step, announcement).await?;
-            fault::point("orders.change.after");
-            if is_changed {
+            if fault::around("orders.change", self.store.change_status(step, announcement)).await? {
                 self.changed.notify_one();
                 tracing::info!(order_id = %id, from = %step.from, to = %to, "order status changed");
                 return Ok(Order { status: to, updated_at: at, ..order });
@@ -118,10 +113,7 @@ impl Orders {
                 Cancel::Begins => {}
             }
             let cancellation = Cancellation::of(&order, traceparent.clone(), self.world.clock.now());
-            fault::point("orders.cancel.before");
-            let is_accepted = self.store.cancel(order.status, &cancellation).await?;
-            fault::point("orders.cancel.after");
-            if is_accepted {
+            if fault::around("orders.cancel", self.store.cancel(order.status, &cancellation)).await? {
                 self.due.notify_one();
                 tracing::info!(order_id = %id, from = %order.status, "order is being cancelled");
                 return Ok(Order {

@@ -109,10 +109,8 @@ impl Cashier {
             payment = match payment::decide(&payment, command)? {
                 Step::Answer => return Ok(payment),
                 Step::Intend(intent) => {
-                    fault::point("payment.intend.before");
-                    let intended = self.store.advance(&payment, intent, self.world.clock.now()).await?;
-                    fault::point("payment.intend.after");
-                    intended
+                    let intending = self.store.advance(&payment, intent, self.world.clock.now());
+                    fault::around("payment.intend", intending).await?
                 }
                 Step::Ask(call) => {
                     let standing = self.ask(checkout_id, call).await?;
@@ -128,10 +126,7 @@ impl Cashier {
         let now = self.world.clock.now();
         let id = PaymentId(self.world.ids.next());
         let payment = Payment { id, checkout_id, terms, status, created_at: now, updated_at: now };
-        fault::point("payment.begin.before");
-        let begun = self.store.begin(payment).await?;
-        fault::point("payment.begin.after");
-        Ok(begun)
+        Ok(fault::around("payment.begin", self.store.begin(payment)).await?)
     }
 
     async fn ask(&self, key: CheckoutId, call: Call) -> Result<Standing, Error> {
@@ -150,9 +145,7 @@ impl Cashier {
         if told == payment.status {
             return Ok(payment);
         }
-        fault::point("payment.settle.before");
-        let settled = self.store.advance(&payment, told, self.world.clock.now()).await?;
-        fault::point("payment.settle.after");
-        Ok(settled)
+        let settling = self.store.advance(&payment, told, self.world.clock.now());
+        Ok(fault::around("payment.settle", settling).await?)
     }
 }

@@ -32,23 +32,20 @@ pub struct Participants {
 
 /// Makes the call that the checkout's state names. An end has none: nothing comes of it.
 pub async fn perform(participants: &Participants, context: &Context, checkout: &Checkout) -> Outcome {
-    let (before, after) = fail_points(&checkout.state);
-    fault::point(before);
-    let outcome = call(participants, context, checkout).await;
-    fault::point(after);
-    outcome
+    fault::around(name(&checkout.state), call(participants, context, checkout)).await
 }
 
-fn fail_points(state: &State) -> (&'static str, &'static str) {
+/// Of the call, for fail points.
+fn name(state: &State) -> &'static str {
     match state {
-        State::Reserving => ("checkout.reserve.before", "checkout.reserve.after"),
-        State::Authorizing => ("checkout.authorize.before", "checkout.authorize.after"),
-        State::Committing => ("checkout.confirm.before", "checkout.confirm.after"),
-        State::Capturing => ("checkout.capture.before", "checkout.capture.after"),
-        State::Voiding(_) => ("checkout.void.before", "checkout.void.after"),
-        State::Refunding(_) => ("checkout.refund.before", "checkout.refund.after"),
-        State::Releasing(_) => ("checkout.release.before", "checkout.release.after"),
-        State::Completed | State::Failed(_) => ("", ""),
+        State::Reserving => "checkout.reserve",
+        State::Authorizing => "checkout.authorize",
+        State::Committing => "checkout.confirm",
+        State::Capturing => "checkout.capture",
+        State::Voiding(_) => "checkout.void",
+        State::Refunding(_) => "checkout.refund",
+        State::Releasing(_) => "checkout.release",
+        State::Completed | State::Failed(_) => "",
     }
 }
 

@@ -130,12 +130,9 @@ impl Consumer<'_> {
     ) -> Result<Fate, Error> {
         let (mut attempts, mut failures) = (0, 0);
         while !self.shutdown.is_cancelled() {
-            fault::point("consumer.handle.before");
             let handled =
                 AssertUnwindSafe(self.handler.handle(&delivery.topic, &delivery.event)).catch_unwind();
-            let handled = handled.await;
-            fault::point("consumer.handle.after");
-            let error = match handled {
+            let error = match fault::around("consumer.handle", handled).await {
                 Ok(Ok(())) => return Ok(Fate::Applied),
                 Ok(Err(HandleError::Reject(reason))) => return Ok(Fate::GivenUp(reason)),
                 Ok(Err(HandleError::Retry(error))) => error,
@@ -194,9 +191,7 @@ impl<'d> Applied<'d> {
 
     async fn commit(&mut self, subscription: &mut dyn Subscription) -> Result<(), Error> {
         for delivery in std::mem::take(&mut self.0) {
-            fault::point("consumer.commit.before");
-            subscription.commit(delivery).await?;
-            fault::point("consumer.commit.after");
+            fault::around("consumer.commit", subscription.commit(delivery)).await?;
         }
         Ok(())
     }

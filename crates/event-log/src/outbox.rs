@@ -131,13 +131,10 @@ async fn carry(outbox: &dyn Outbox, log: &dyn EventLog) -> anyhow::Result<usize>
     }
     let ids: Vec<i64> = rows.iter().map(|row| row.seq).collect();
     for (topic, events) in by_topic(rows) {
-        fault::point("relay.publish.before");
-        log.publish(&topic, &events).await?;
-        fault::point("relay.publish.after");
+        fault::around("relay.publish", log.publish(&topic, &events)).await?;
     }
-    fault::point("relay.mark.before");
-    outbox.mark_published(&ids).await.context("published rows can't be marked")?;
-    fault::point("relay.mark.after");
+    let marked = fault::around("relay.mark", outbox.mark_published(&ids)).await;
+    marked.context("published rows can't be marked")?;
     Ok(ids.len())
 }
 

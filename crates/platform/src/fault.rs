@@ -4,14 +4,22 @@
 //! is built to be used has none. The variable `FAILPOINTS` arms them, in the words of the crate `fail`:
 //! `checkout.capture.after=3*off->1*return(kill)` dies at the fourth capture that was answered.
 
-/// Passes the place `name`: `<service>.<operation>.<before or after>`. Where it is armed with `return(kill)`, the
-/// process dies as by SIGKILL; with `return(freeze)` it stands still as by SIGSTOP, until SIGCONT.
+/// Awaits `work` between the points `<name>.before` and `<name>.after`; a name is `<service>.<operation>`. Where one is
+/// armed with `return(kill)`, the process dies there as by SIGKILL; with `return(freeze)` it stands still as by SIGSTOP,
+/// until SIGCONT.
+pub async fn around<T>(name: &str, work: impl Future<Output = T>) -> T {
+    point(name, "before");
+    let done = work.await;
+    point(name, "after");
+    done
+}
+
 #[inline]
-pub fn point(name: &str) {
+fn point(name: &str, side: &str) {
     #[cfg(feature = "failpoints")]
-    armed::point(name);
+    armed::point(&format!("{name}.{side}"));
     #[cfg(not(feature = "failpoints"))]
-    let _ = name;
+    let _ = (name, side);
 }
 
 #[cfg(feature = "failpoints")]

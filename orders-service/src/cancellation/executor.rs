@@ -110,10 +110,8 @@ impl Executor {
             let stops = after.state == cancellation.state || after.state.is_end() || stopping.is_cancelled();
             let lease = if stops { Lease::Return } else { Lease::Keep };
             let announcement = announcement::cancelled(&after);
-            fault::point("orders.save.before");
-            let saved = self.store.save(&cancellation, &after, announcement, lease, now).await;
-            fault::point("orders.save.after");
-            match saved {
+            let saving = self.store.save(&cancellation, &after, announcement, lease, now);
+            match fault::around("orders.save", saving).await {
                 Ok(Held::Yes) => {}
                 Ok(Held::Lost) => {
                     tracing::info!(%order_id, "cancellation lost to another owner");

@@ -30,19 +30,16 @@ pub struct Peers {
 
 /// Makes the call that the state names. An end has none: nothing comes of it.
 pub(super) async fn perform(peers: &Peers, context: &Context, cancellation: &Cancellation) -> Outcome {
-    let (before, after) = fail_points(cancellation.state);
-    fault::point(before);
-    let outcome = call(peers, context, cancellation).await;
-    fault::point(after);
-    outcome
+    fault::around(name(cancellation.state), call(peers, context, cancellation)).await
 }
 
-fn fail_points(state: State) -> (&'static str, &'static str) {
+/// Of the call, for fail points.
+fn name(state: State) -> &'static str {
     match state {
-        State::Refunding => ("orders.refund.before", "orders.refund.after"),
-        State::Restocking => ("orders.restock.before", "orders.restock.after"),
+        State::Refunding => "orders.refund",
+        State::Restocking => "orders.restock",
         // An end makes no call.
-        State::Cancelled => ("", ""),
+        State::Cancelled => "",
     }
 }
 

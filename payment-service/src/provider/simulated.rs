@@ -132,10 +132,7 @@ impl Provider for Simulated {
         let outages = if behaviour == Behaviour::FailTwice { OUTAGES } else { 0 };
         let standing = verdict.standing();
         let opening = Opening { terms: terms.clone(), effect: verdict, outages, at: self.clock.now() };
-        fault::point("provider.authorize.before");
-        let begun = self.ledger.begin(key, opening).await?;
-        fault::point("provider.authorize.after");
-        let reply = match begun {
+        let reply = match fault::around("provider.authorize", self.ledger.begin(key, opening)).await? {
             Begun::Now => Reply::Fresh(standing, behaviour),
             Begun::Outage => Reply::Outage,
             Begun::Before(Held { terms: Some(known), .. }) if known != terms => {
@@ -154,24 +151,15 @@ impl Provider for Simulated {
     }
 
     async fn capture(&self, key: CheckoutId) -> Result<Standing, Error> {
-        fault::point("provider.capture.before");
-        let reply = self.resolve(key, rules::capture).await?;
-        fault::point("provider.capture.after");
-        lossy(reply)
+        lossy(fault::around("provider.capture", self.resolve(key, rules::capture)).await?)
     }
 
     async fn void(&self, key: CheckoutId) -> Result<Standing, Error> {
-        fault::point("provider.void.before");
-        let reply = self.resolve(key, rules::void).await?;
-        fault::point("provider.void.after");
-        reliable(reply)
+        reliable(fault::around("provider.void", self.resolve(key, rules::void)).await?)
     }
 
     async fn refund(&self, key: CheckoutId) -> Result<Standing, Error> {
-        fault::point("provider.refund.before");
-        let reply = self.resolve(key, rules::refund).await?;
-        fault::point("provider.refund.after");
-        reliable(reply)
+        reliable(fault::around("provider.refund", self.resolve(key, rules::refund)).await?)
     }
 
     async fn find(&self, key: CheckoutId) -> Result<Option<Standing>, Error> {

@@ -233,7 +233,7 @@ impl Shop {
     }
 }
 
-/// The names of all fail points: the texts `<service>.<operation>.<before or after>` in the sources.
+/// The names of all fail points, two for each text `<service>.<operation>` in the sources that have any.
 fn points_in_the_sources() -> BTreeSet<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let mut points = BTreeSet::new();
@@ -244,11 +244,14 @@ fn points_in_the_sources() -> BTreeSet<String> {
     {
         for file in rust_files(&root.join(place).join("src")) {
             let text = std::fs::read_to_string(file).unwrap();
-            let is_point = |text: &&str| {
-                let parts: Vec<&str> = text.split('.').collect();
-                matches!(parts[..], [_, _, "before" | "after"])
-            };
-            points.extend(text.split('"').filter(is_point).map(str::to_owned));
+            if !text.contains("fault::around(") {
+                continue;
+            }
+            let is_word = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase());
+            let is_name = |text: &&str| text.split('.').count() == 2 && text.split('.').all(is_word);
+            for name in text.split('"').filter(is_name) {
+                points.extend(["before", "after"].map(|side| format!("{name}.{side}")));
+            }
         }
     }
     points
