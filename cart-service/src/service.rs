@@ -51,7 +51,15 @@ pub async fn open(
     world: World,
 ) -> anyhow::Result<Service> {
     let (store, cache) = open_store(settings, data_dir, &world).await.context("can't open the carts")?;
-    Ok(Service::on(store, cache, peers, log, world))
+    let catalogue = Catalogue::new(peers.product);
+    let carts = Carts::new(store, cache, catalogue, world.clone());
+    let api = Api::new(carts.clone());
+    let server = platform::grpc::server("cart", world.ids.clone())
+        .add(CartServiceServer::new(api.clone()))
+        .add(AddCartItemServiceServer::new(api))
+        .reflection(proto::DESCRIPTOR)
+        .build();
+    Ok(Service { carts, server, log, world })
 }
 
 /// The store, and the cache that suits it: see [`Cache`].
@@ -76,23 +84,6 @@ async fn open_store(
 }
 
 impl Service {
-    /// The service on a store that is open already, which no other process changes: carts are cached in memory.
-    pub fn new(store: Arc<dyn Store>, peers: Peers, log: Arc<dyn EventLog>, world: World) -> Self {
-        Self::on(store, Cache::Memory(Memory::new()), peers, log, world)
-    }
-
-    fn on(store: Arc<dyn Store>, cache: Cache, peers: Peers, log: Arc<dyn EventLog>, world: World) -> Self {
-        let catalogue = Catalogue::new(peers.product);
-        let carts = Carts::new(store, cache, catalogue, world.clone());
-        let api = Api::new(carts.clone());
-        let server = platform::grpc::server("cart", world.ids.clone())
-            .add(CartServiceServer::new(api.clone()))
-            .add(AddCartItemServiceServer::new(api))
-            .reflection(proto::DESCRIPTOR)
-            .build();
-        Self { carts, server, log, world }
-    }
-
     /// The server, the same for every caller.
     pub fn grpc(&self) -> platform::grpc::Server {
         self.server.clone()
