@@ -6,7 +6,6 @@
 mod rows;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use event_log::postgres::outbox;
@@ -15,7 +14,7 @@ use platform::World;
 use platform::clock::Clock;
 use platform::config::Server;
 use proto::events::CHECKOUT_EVENTS;
-use sql::postgres::{Database, OpenError};
+use sql::postgres::{Database, OpenError, micros};
 use sqlx::types::time::OffsetDateTime;
 use types::{CheckoutId, Timestamp, UserId};
 use uuid::Uuid;
@@ -74,18 +73,6 @@ impl Postgres {
         let written = statement.execute(&mut *connection).await.map_err(Error::of_autocommit)?;
         Ok(if written.rows_affected() == 0 { Held::Lost } else { Held::Yes })
     }
-}
-
-/// Microseconds from now until the lease ends, in terms of what is written.
-fn lease(lease: Lease) -> i64 {
-    match lease {
-        Lease::Keep => micros(LEASE),
-        Lease::Return => 0,
-    }
-}
-
-fn micros(duration: Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 #[async_trait]
@@ -158,7 +145,7 @@ impl Store for Postgres {
         .bind(micros(after.due_at.since(self.clock.now())))
         .bind(timeline)
         .bind(after.completed_at.map(OffsetDateTime::from))
-        .bind(self::lease(lease))
+        .bind(micros(lease.length()))
         .bind(after.id.0)
         .bind(after.fence)
         .bind(before.state.name());

@@ -30,6 +30,16 @@ pub enum Lease {
     Return,
 }
 
+impl Lease {
+    /// For how long from now it is held.
+    pub const fn length(self) -> Duration {
+        match self {
+            Self::Keep => LEASE,
+            Self::Return => Duration::ZERO,
+        }
+    }
+}
+
 /// Works, and renews the lease each third of its time meanwhile. `None`, with the work given up, once the lease was
 /// lost; a renewal that could not be tried is no loss.
 pub async fn while_held<T, R>(

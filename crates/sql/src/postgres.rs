@@ -25,6 +25,11 @@ pub use open::OpenError;
 #[doc(hidden)]
 pub use scratch::Scratch;
 
+/// A distance in time as it is bound to `$1 * interval '1 microsecond'`.
+pub fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
 /// How long a call may take as a whole before its caller is told that nobody knows. Longer than any statement
 /// may run ([`open::STATEMENT_WITHIN`]): only a server that is silent is cut off here.
 const CALL_WITHIN: Duration = Duration::from_millis(1900);

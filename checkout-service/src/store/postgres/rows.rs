@@ -1,5 +1,6 @@
 //! Rows of checkouts, and the statement that accepts one.
 
+use sql::postgres::micros;
 use sqlx::postgres::PgRow;
 use sqlx::types::time::OffsetDateTime;
 use sqlx::{PgConnection, Row as _};
@@ -66,7 +67,7 @@ pub(super) async fn accept(
     .bind(&key.fingerprint)
     .bind(bought_version)
     .bind(owner)
-    .bind(super::micros(LEASE))
+    .bind(micros(LEASE))
     .fetch_one(connection)
     .await?;
     Ok(match (used.zip(fingerprint), running) {

@@ -3,14 +3,13 @@
 //! Leases and delays are moments of the database's clock, so that instances whose clocks differ agree on them: what
 //! an instance says of its own clock is written as a distance from now, and read back as one.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use event_log::Event;
 use event_log::postgres::outbox;
 use platform::lease::{HORIZON, Held, LEASE, Lease};
 use proto::events::ORDER_EVENTS;
 use sql::Error;
+use sql::postgres::micros;
 use sqlx::PgConnection;
 use sqlx::types::time::OffsetDateTime;
 use types::Timestamp;
@@ -34,18 +33,6 @@ macro_rules! columns {
         "order_id, state, attempts, traceparent, requested_at, due_at, fence, ended_at,
          checkout_id, user_id, total_minor, currency"
     };
-}
-
-/// Microseconds from now until the lease ends.
-fn lease(lease: Lease) -> i64 {
-    match lease {
-        Lease::Keep => micros(LEASE),
-        Lease::Return => 0,
-    }
-}
-
-fn micros(duration: Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 #[async_trait]
@@ -125,7 +112,7 @@ impl Cancellations for Postgres {
             .bind(i64::from(after.attempts))
             .bind(micros(after.due_at.since(now)))
             .bind(after.ended_at.map(OffsetDateTime::from))
-            .bind(self::lease(lease))
+            .bind(micros(lease.length()))
             .bind(after.order_id.0)
             .bind(after.fence)
             .bind(before.state.as_str())
