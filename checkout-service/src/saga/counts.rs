@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use platform::World;
-use platform::metrics::{Counter, Metrics};
+use platform::metrics::{Counter, Metrics, count};
 use tokio_util::sync::CancellationToken;
 
 use crate::checkout::Checkout;
@@ -154,14 +154,10 @@ pub(crate) async fn watch(
             Err(error) => tracing::debug!(%error, "can't look what is unfinished"),
         }
         tokio::select! {
-            () = world.clock.sleep(EVERY) => {}
+            biased;
             () = shutdown.cancelled() => {}
+            () = world.clock.sleep(EVERY) => {}
         }
     }
     Ok(())
-}
-
-/// As a float, which is what a gauge holds.
-fn count(rows: u64) -> f64 {
-    f64::from(u32::try_from(rows).unwrap_or(u32::MAX))
 }

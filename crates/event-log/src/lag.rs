@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use platform::World;
-use platform::metrics::Gauge;
+use platform::metrics::{Gauge, count};
 use tokio_util::sync::CancellationToken;
 use types::Timestamp;
 
@@ -51,8 +51,9 @@ pub async fn watch(
             Err(error) => tracing::debug!(service, error = %error, "can't look how far the outbox is behind"),
         }
         tokio::select! {
-            () = world.clock.sleep(EVERY) => {}
+            biased;
             () = shutdown.cancelled() => {}
+            () = world.clock.sleep(EVERY) => {}
         }
     }
     Ok(())
@@ -70,8 +71,7 @@ impl Lag {
         let Self { service, .. } = *self;
         let age = waiting.oldest.map_or(Duration::ZERO, |oldest| now.since(oldest));
         let (rows, seconds) = (waiting.rows, age.as_secs_f64());
-        // Nobody has so many that a float can't count them.
-        self.rows.set(f64::from(u32::try_from(rows).unwrap_or(u32::MAX)));
+        self.rows.set(count(rows));
         self.age.set(seconds);
         match self.news(age) {
             Some(News::Late) => tracing::warn!(service, rows, seconds, "events are late"),

@@ -11,6 +11,11 @@ use tokio::net::TcpListener;
 
 pub use metrics::{Counter, Gauge};
 
+/// A number of things as the float that a gauge holds; beyond 2^32 it stays there, which nobody has.
+pub fn count(things: u64) -> f64 {
+    f64::from(u32::try_from(things).unwrap_or(u32::MAX))
+}
+
 /// What Prometheus text is sent as.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
