@@ -1,64 +1,76 @@
 //! Who waits for a checkout to change. In memory: it tells when to look at the store, never what is there.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
+use tokio::sync::futures::OwnedNotified;
 use types::CheckoutId;
 
 /// The waiting requests of this instance, by checkout.
 #[derive(Clone, Default)]
 pub struct Watchers {
-    changes: Arc<Mutex<HashMap<CheckoutId, watch::Sender<()>>>>,
+    waiting: Arc<Mutex<HashMap<CheckoutId, Waiting>>>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    change: Arc<Notify>,
+    count: usize,
 }
 
 impl Watchers {
     /// Begins to wait: a change after this call is not missed. Look at the store after it, not before.
     pub fn watch(&self, id: CheckoutId) -> Watch {
-        let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
-        let receiver = changes.entry(id).or_insert_with(|| watch::Sender::new(())).subscribe();
-        Watch { id, receiver: Some(receiver), watchers: self.clone() }
+        let mut waiting = self.waiting();
+        let entry = waiting.entry(id).or_default();
+        entry.count += 1;
+        let change = entry.change.clone();
+        Watch { id, next: Box::pin(change.clone().notified_owned()), change, watchers: self.clone() }
     }
 
-    /// Wakes who waits for a checkout.
+    /// Wakes who waits for a checkout, in the order in which they came.
     pub fn changed(&self, id: CheckoutId) {
-        if let Some(sender) = self.changes.lock().unwrap_or_else(PoisonError::into_inner).get(&id) {
-            sender.send_replace(());
+        if let Some(waiting) = self.waiting().get(&id) {
+            waiting.change.notify_waiters();
         }
     }
 
     fn forget(&self, id: CheckoutId) {
-        let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
-        if changes.get(&id).is_some_and(|sender| sender.receiver_count() == 0) {
-            changes.remove(&id);
+        let mut waiting = self.waiting();
+        if let Some(entry) = waiting.get_mut(&id) {
+            entry.count -= 1;
+            if entry.count == 0 {
+                waiting.remove(&id);
+            }
         }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, HashMap<CheckoutId, Waiting>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// One who waits.
 pub struct Watch {
     id: CheckoutId,
-    /// Present until dropped.
-    receiver: Option<watch::Receiver<()>>,
+    /// Hears of what happens from its making on.
+    next: Pin<Box<OwnedNotified>>,
+    change: Arc<Notify>,
     watchers: Watchers,
 }
 
 impl Watch {
     /// Waits for a change since the last one that it told of.
     pub async fn changed(&mut self) {
-        if let Some(receiver) = &mut self.receiver
-            && receiver.changed().await.is_ok()
-        {
-            return;
-        }
-        // Not reached: the sender is kept for as long as there is a receiver.
-        std::future::pending().await
+        self.next.as_mut().await;
+        self.next.set(self.change.clone().notified_owned());
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.receiver = None;
         self.watchers.forget(self.id);
     }
 }
@@ -88,9 +100,9 @@ mod tests {
         let watchers = Watchers::default();
         let (first, second) = (watchers.watch(id()), watchers.watch(id()));
         drop(first);
-        assert_eq!(watchers.changes.lock().unwrap().len(), 1);
+        assert_eq!(watchers.waiting().len(), 1);
         drop(second);
-        assert_eq!(watchers.changes.lock().unwrap().len(), 0);
+        assert_eq!(watchers.waiting().len(), 0);
         watchers.changed(id());
     }
 }
