@@ -11,6 +11,7 @@
 
 mod body;
 pub(crate) mod call;
+mod lazy;
 mod serve;
 
 use std::convert::Infallible;
@@ -31,6 +32,7 @@ use tower::{BoxError, Service};
 use crate::Context;
 use crate::health::Health;
 use crate::ids::Ids;
+use lazy::Lazy;
 
 /// Calls at once, over all connections and those in process. More would only wait for the same two cores and disks.
 const MAX_CALLS: usize = 512;
@@ -69,16 +71,17 @@ impl Builder {
     }
 
     /// Serves reflection (v1 and v1alpha) from this encoded descriptor set, naming the services added so far. It
-    /// also explains the messages that a refusal has as its details.
-    ///
-    /// # Panics
-    /// If the bytes are no descriptor set: they are made at build time.
+    /// also explains the messages that a refusal has as its details. Nothing is decoded before somebody asks.
     #[must_use]
     pub fn reflection(mut self, descriptor: &'static [u8]) -> Self {
-        let own = ["grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection"];
-        let older = "grpc.reflection.v1alpha.ServerReflection";
-        let reflection = || {
-            self.services.iter().chain(&own).chain([&older]).fold(
+        let own = [
+            "grpc.health.v1.Health",
+            "grpc.reflection.v1.ServerReflection",
+            "grpc.reflection.v1alpha.ServerReflection",
+        ];
+        let names: Vec<&'static str> = self.services.iter().copied().chain(own).collect();
+        let reflection = move || {
+            names.iter().fold(
                 Reflection::configure()
                     .register_encoded_file_descriptor_set(descriptor)
                     .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
@@ -88,9 +91,10 @@ impl Builder {
                 |reflection, name| reflection.with_service_name(*name),
             )
         };
-        let v1 = reflection().build_v1().expect("a descriptor set made at build time is valid");
-        let v1alpha = reflection().build_v1alpha().expect("a descriptor set made at build time is valid");
-        self.routes = self.routes.add_service(v1).add_service(v1alpha);
+        let older = reflection.clone();
+        let v1 = move || reflection().build_v1().expect("a descriptor set made at build time is valid");
+        let v1alpha = move || older().build_v1alpha().expect("a descriptor set made at build time is valid");
+        self.routes = self.routes.add_service(Lazy::new(v1)).add_service(Lazy::new(v1alpha));
         self
     }
 
