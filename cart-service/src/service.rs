@@ -51,15 +51,7 @@ pub async fn open(
     world: World,
 ) -> anyhow::Result<Service> {
     let (store, cache) = open_store(settings, data_dir, &world).await.context("can't open the carts")?;
-    let catalogue = Catalogue::new(peers.product);
-    let carts = Carts::new(store, cache, catalogue, world.clone());
-    let api = Api::new(carts.clone());
-    let server = platform::grpc::server("cart", world.ids.clone())
-        .add(CartServiceServer::new(api.clone()))
-        .add(AddCartItemServiceServer::new(api))
-        .reflection(proto::DESCRIPTOR)
-        .build();
-    Ok(Service { carts, server, log, world })
+    Ok(Service::with(store, cache, peers, log, world))
 }
 
 /// The store, and the cache that suits it: see [`Cache`].
@@ -84,6 +76,23 @@ async fn open_store(
 }
 
 impl Service {
+    /// The service on a store that is open already, and that it alone changes.
+    pub fn new(store: Arc<dyn Store>, peers: Peers, log: Arc<dyn EventLog>, world: World) -> Self {
+        Self::with(store, Cache::Memory(Memory::new()), peers, log, world)
+    }
+
+    fn with(store: Arc<dyn Store>, cache: Cache, peers: Peers, log: Arc<dyn EventLog>, world: World) -> Self {
+        let catalogue = Catalogue::new(peers.product);
+        let carts = Carts::new(store, cache, catalogue, world.clone());
+        let api = Api::new(carts.clone());
+        let server = platform::grpc::server("cart", world.ids.clone())
+            .add(CartServiceServer::new(api.clone()))
+            .add(AddCartItemServiceServer::new(api))
+            .reflection(proto::DESCRIPTOR)
+            .build();
+        Self { carts, server, log, world }
+    }
+
     /// The server, the same for every caller.
     pub fn grpc(&self) -> platform::grpc::Server {
         self.server.clone()
