@@ -37,7 +37,7 @@ pub(super) fn check(facts: &Facts) -> Vec<Violation> {
         // Clocks of machines differ: what seems to have been paid before may be news.
         violations.extend(unsold.map(Violation::that_may_pass));
         violations.extend(what_failed_keeps_nothing(checkout, reservation).map(told(Invariant::S5)));
-        violations.extend(what_lacked_was_not_there(checkout, &movements).map(told(Invariant::S5)));
+        violations.extend(what_lacked_was_not_there(checkout, &movements).map(told(Invariant::S6)));
     }
     violations
 }
@@ -136,7 +136,7 @@ fn what_failed_keeps_nothing(checkout: &Checkout, reservation: Option<&Reservati
     }
 }
 
-/// S5: no undersell. A checkout fails for want of stock only if, at some moment of its life, there was less of
+/// S6: no undersell. A checkout fails for want of stock only if, at some moment of its life, there was less of
 /// the product than it wanted.
 fn what_lacked_was_not_there(
     checkout: &Checkout,

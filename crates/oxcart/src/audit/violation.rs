@@ -25,8 +25,11 @@ pub enum Invariant {
     S2,
     /// No oversell: what a completed checkout bought was set aside for it, and is sold until its order is cancelled.
     S3,
-    /// No undersell: a failed checkout keeps no stock, and none fails for want of stock that was there.
+    /// No undersell: a failed checkout keeps no stock from others.
     S5,
+    /// No undersell: none fails for want of stock that was there, by the clocks of checkout and of inventory. Where
+    /// those are apart, it says nothing.
+    S6,
     /// Every order has exactly one completed checkout and equals it line by line.
     O1,
     /// Every completed checkout gets exactly one order.
@@ -60,6 +63,7 @@ impl Invariant {
             Self::S2 => "S2",
             Self::S3 => "S3",
             Self::S5 => "S5",
+            Self::S6 => "S6",
             Self::O1 => "O1",
             Self::O2 => "O2",
             Self::O3 => "O3",

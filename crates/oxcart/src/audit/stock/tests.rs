@@ -183,7 +183,7 @@ fn refused(wanted: i64) -> Facts {
 fn s5_what_lacked_was_not_there() {
     assert_eq!(found(&refused(8)), [""; 0]);
     let text =
-        format!("S5 checkout {}: failed for want of 7 of product 1, of which there were 7 or more", id(70));
+        format!("S6 checkout {}: failed for want of 7 of product 1, of which there were 7 or more", id(70));
     assert_eq!(found(&refused(7)), [text]);
 }
 
