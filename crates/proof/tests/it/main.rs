@@ -4,3 +4,4 @@
 mod mutations;
 mod participants;
 mod rules;
+mod simulation;
