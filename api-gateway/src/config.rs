@@ -10,7 +10,7 @@ use platform::config::Server;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 
-use crate::auth::MIN_SECRET;
+use crate::auth::{KeySetUrl, MIN_SECRET};
 use crate::client_address::Network;
 
 /// REST gateway of the shop
@@ -102,6 +102,12 @@ pub struct Settings {
     /// Secret that tokens are signed with (HS256), at least 32 bytes; mode dev makes one if there is none
     #[arg(long, env = "JWT_SECRET", hide_env_values = true, value_parser = secret)]
     pub jwt_secret: Option<SecretString>,
+    /// Public key that tokens are verified with, in PEM or as the path of a PEM file: RSA (RS256), EC on P-256 (ES256) or Ed25519 (EdDSA)
+    #[arg(long, env = "JWT_PUBLIC_KEY", hide_env_values = true)]
+    pub jwt_public_key: Option<String>,
+    /// Place of the JSON Web Key Set that tokens are verified with, read again every five minutes: https://…, http://… on a loopback address, or file://PATH
+    #[arg(long, env = "JWKS_URL", hide_env_values = true)]
+    pub jwks_url: Option<KeySetUrl>,
     /// What the claim iss of every token must be; unset: not looked at
     #[arg(long, env = "JWT_ISSUER")]
     pub jwt_issuer: Option<String>,
@@ -130,6 +136,14 @@ pub struct Settings {
     /// Ends in time; not set from outside.
     #[arg(skip)]
     pub timeouts: Timeouts,
+}
+
+impl Settings {
+    /// The setting that names keys which others sign with; where there is one, the shop signs no tokens.
+    pub fn public_keys(&self) -> Option<&'static str> {
+        let pem = self.jwt_public_key.as_ref().map(|_| "JWT_PUBLIC_KEY");
+        pem.or_else(|| self.jwks_url.as_ref().map(|_| "JWKS_URL"))
+    }
 }
 
 /// Ends in time.
@@ -231,6 +245,11 @@ mod tests {
             ("CORS_ORIGINS", "*", "CORS_ORIGINS=* can't be used"),
             ("CORS_ORIGINS", "https://a.example/", "CORS_ORIGINS=https://a.example/ can't be used"),
             ("AUTH_MODE", "none", "AUTH_MODE=none can't be used"),
+            (
+                "JWKS_URL",
+                "http://u:s3cret@id.example/",
+                "JWKS_URL=*** can't be used; wanted: place of the JSON Web",
+            ),
         ] {
             let error = parse(&[(variable, value)]).unwrap_err();
             assert!(error.starts_with(starts), "{error}");

@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use types::UserId;
 
-use crate::auth::{Identity, Keys, MIN_SECRET, Role, random_secret};
+use crate::auth::{Identity, Role, Signer, Verifier, random_secret};
 use crate::client_address::Network;
 use crate::config::{AuthMode, Config, Settings, Timeouts};
 use crate::limits::Limits;
@@ -45,14 +45,22 @@ pub(crate) struct Inner {
 
 /// Who may be who.
 pub(crate) struct Auth {
-    pub(crate) mode: AuthMode,
-    pub(crate) keys: Keys,
-    /// Who stands in for a request without a token.
-    pub(crate) nobody: Option<Identity>,
+    pub(crate) verifier: Verifier,
+    /// What mode dev has and mode jwt has not.
+    pub(crate) dev: Option<Dev>,
 }
 
-/// Makes a gateway in front of these services, to be served on `address`. Refuses mode jwt without a secret, and
-/// mode dev on an address that others can reach unless that is what the settings ask for.
+/// For work on one's own machine.
+pub(crate) struct Dev {
+    /// Makes tokens for whoever asks.
+    pub(crate) signer: Signer,
+    /// Who stands in for a request without a token.
+    pub(crate) nobody: Identity,
+}
+
+/// Makes a gateway in front of these services, to be served on `address`. Refuses mode jwt without a key or with
+/// two kinds of them, mode dev with keys that it can't sign with, and mode dev on an address that others can reach
+/// unless that is what the settings ask for.
 pub async fn open(
     settings: Settings,
     address: IpAddr,
@@ -73,7 +81,7 @@ pub async fn open(
     let shop = Arc::new(Inner {
         peers,
         retries: Retries::default(),
-        auth: Auth::new(&settings)?,
+        auth: Auth::open(&settings, &world).await?,
         limits,
         trusted_proxies: settings.trusted_proxies,
         cors_origins: settings.cors_origins,
@@ -86,21 +94,31 @@ pub async fn open(
 }
 
 impl Auth {
-    fn new(settings: &Settings) -> anyhow::Result<Self> {
-        let (secret, nobody) = match (settings.auth_mode, &settings.jwt_secret) {
-            (AuthMode::Jwt, Some(secret)) => (secret.clone(), None),
-            (AuthMode::Jwt, None) => bail!(
-                "JWT_SECRET is not set; wanted: the secret that tokens are signed with, at least {MIN_SECRET} bytes \
-                 (AUTH_MODE=dev does without, on this machine only)"
-            ),
-            (AuthMode::Dev, secret) => {
-                let secret = secret.clone().unwrap_or_else(random_secret);
-                let user_id = UserId::try_from(1)?;
-                (secret, Some(Identity { user_id, role: Role::Admin }))
+    async fn open(settings: &Settings, world: &World) -> anyhow::Result<Self> {
+        match settings.auth_mode {
+            AuthMode::Jwt => {
+                let verifier = Verifier::open(settings, world.clock.clone()).await?;
+                Ok(Self { verifier, dev: None })
             }
-        };
-        let keys = Keys::new(&secret, settings.jwt_issuer.clone(), settings.jwt_audience.clone())?;
-        Ok(Self { mode: settings.auth_mode, keys, nobody })
+            AuthMode::Dev => {
+                if let Some(variable) = settings.public_keys() {
+                    bail!(
+                        "AUTH_MODE=dev signs tokens and {variable} can't; wanted: AUTH_MODE=jwt, or no {variable}"
+                    );
+                }
+                let secret = settings.jwt_secret.clone().unwrap_or_else(random_secret);
+                let (issuer, audience) = (settings.jwt_issuer.clone(), settings.jwt_audience.clone());
+                let signer = Signer::new(&secret, issuer, audience)?;
+                let nobody = Identity { user_id: UserId::try_from(1)?, role: Role::Admin };
+                let settings = Settings { jwt_secret: Some(secret), ..settings.clone() };
+                let verifier = Verifier::open(&settings, world.clock.clone()).await?;
+                Ok(Self { verifier, dev: Some(Dev { signer, nobody }) })
+            }
+        }
+    }
+
+    pub(crate) fn mode(&self) -> AuthMode {
+        if self.dev.is_some() { AuthMode::Dev } else { AuthMode::Jwt }
     }
 }
 
@@ -114,8 +132,11 @@ impl Gateway {
     /// Serves HTTP/1.1 and HTTP/2 until the shutdown, then finishes what runs.
     pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
         let address = listener.local_addr().context("the listener has no address")?;
-        tracing::info!(%address, mode = ?self.shop.auth.mode, "gateway listening");
-        let served = serve::serve(self.router, self.shop.timeouts, listener, shutdown).await;
+        tracing::info!(%address, mode = ?self.shop.auth.mode(), "gateway listening");
+        let served = tokio::select! {
+            served = serve::serve(self.router, self.shop.timeouts, listener, shutdown) => served,
+            never = self.shop.auth.verifier.keep_fresh() => match never {},
+        };
         if let Some(limits) = &self.shop.limits {
             limits.close().await;
         }

@@ -9,7 +9,7 @@ use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use proto::{Reason, Rejection};
-use tonic::Code;
+use tonic::{Code, Status};
 use types::UserId;
 
 use crate::auth::{Identity, Refusal, Role};
@@ -55,7 +55,7 @@ pub(crate) async fn guard(
     if who == Who::Probe {
         return next.run(request).await;
     }
-    let identity = identify(&shop, request.headers());
+    let identity = identify(&shop, request.headers()).await;
     let client = match identity {
         Ok(Some(Identity { user_id, .. })) => Client::User(user_id),
         Ok(None) | Err(_) => Client::at(address(&shop, &request)),
@@ -111,26 +111,37 @@ fn with(caller: Option<Caller>) -> http::Extensions {
 }
 
 /// Who the token speaks for, or who stands in for nobody.
-fn identify(shop: &Shop, headers: &HeaderMap) -> Result<Option<Identity>, Problem> {
+async fn identify(shop: &Shop, headers: &HeaderMap) -> Result<Option<Identity>, Problem> {
     let mut sent = headers.get_all(AUTHORIZATION).iter();
     let token = match (sent.next(), sent.next()) {
-        (None, _) => return Ok(shop.auth.nobody),
+        (None, _) => return Ok(shop.auth.dev.as_ref().map(|dev| dev.nobody)),
         (Some(only), None) => bearer(only),
         (Some(_), Some(_)) => None,
     };
     let verified = match token {
-        Some(token) => shop.auth.keys.verify(token, shop.world.clock.now()),
-        None => Err(Refusal::Invalid),
+        Some(token) => shop.auth.verifier.verify(token, shop.world.clock.now()).await,
+        None => Err(Refusal::Invalid("not one bearer token")),
     };
-    verified.map(Some).map_err(|refusal| {
-        let reason = match refusal {
-            Refusal::Invalid => Reason::TokenInvalid,
-            Refusal::Expired => Reason::TokenExpired,
+    verified.map(Some).map_err(Problem::from)
+}
+
+/// What is wrong with a token is said to nobody but the log.
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let invalid = (Reason::TokenInvalid, "the token is not valid here");
+        let ((reason, detail), cause) = match refusal {
+            Refusal::Invalid(cause) => (invalid, cause),
+            Refusal::UnknownKey => (invalid, "of a key that is not known"),
+            Refusal::Expired => ((Reason::TokenExpired, "the token has expired"), "expired"),
+            Refusal::NoKeys => {
+                return Self::from(Status::unavailable("the key set was never read"));
+            }
         };
-        let rejection = Rejection::new(Code::Unauthenticated, reason, refusal.to_string());
         let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
-        Problem::from(rejection).header(WWW_AUTHENTICATE, challenge)
-    })
+        Self::from(Rejection::new(Code::Unauthenticated, reason, detail))
+            .header(WWW_AUTHENTICATE, challenge)
+            .because(format!("token refused: {cause}"))
+    }
 }
 
 /// The token in `Bearer <token>`, the scheme in any case.

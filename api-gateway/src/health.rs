@@ -24,7 +24,7 @@ pub(crate) async fn live() -> Json<Value> {
     Json(json!({"status": "ok"}))
 }
 
-/// Every service says that it serves.
+/// Every service says that it serves, and there are keys to verify tokens with.
 pub(crate) async fn ready(
     State(shop): State<Shop>,
     Extension(context): Extension<Context>,
@@ -34,8 +34,9 @@ pub(crate) async fn ready(
         let context = &context;
         async move { (name, serves(peer, context).await) }
     }));
-    let missing: Vec<&str> =
-        answers.await.into_iter().filter_map(|(name, serves)| (!serves).then_some(name)).collect();
+    let keys = ("jwks", shop.auth.verifier.is_ready());
+    let all = answers.await.into_iter().chain([keys]);
+    let missing: Vec<&str> = all.filter_map(|(name, serves)| (!serves).then_some(name)).collect();
     if missing.is_empty() {
         return Ok(Json(json!({"status": "ready"})));
     }

@@ -85,7 +85,7 @@ where
 /// The table behind its guards, and what surrounds them all.
 pub(crate) fn router(shop: &Shop) -> Router {
     let guarded = |who| from_fn_with_state((shop.clone(), who), guard);
-    let table = table(shop.auth.mode).into_iter();
+    let table = table(shop.auth.mode()).into_iter();
     let routes = table.fold(Router::new(), |router, Route { path, who, handler }| {
         router.route(path, handler.route_layer(guarded(who)))
     });

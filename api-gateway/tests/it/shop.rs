@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use api_gateway::auth::{Identity, Keys, Role};
+use api_gateway::auth::{Identity, Role, Signer};
 use api_gateway::{AuthMode, Gateway, Peers, Settings, Timeouts};
 use axum::Router;
 use axum::body::Body;
@@ -16,6 +16,9 @@ use platform::clock::Clock as _;
 use platform::transport::Transport;
 use serde_json::Value;
 use testkit::ManualClock;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use types::UserId;
 
@@ -44,6 +47,8 @@ pub(crate) fn settings() -> Settings {
         auth_mode: AuthMode::Dev,
         dev_on_any_address: false,
         jwt_secret: Some(SECRET.into()),
+        jwt_public_key: None,
+        jwks_url: None,
         jwt_issuer: None,
         jwt_audience: None,
         rate_limit_rps: 0,
@@ -88,6 +93,18 @@ impl Shop {
         Self { services, clock, router }
     }
 
+    /// Kept up to date, as a gateway that listens is.
+    pub(crate) async fn serving(settings: Settings) -> (Self, JoinSet<anyhow::Result<()>>) {
+        let services = Fake::default();
+        let (world, clock) = testkit::world();
+        let gateway = gateway(settings, &services, world).await;
+        let router = gateway.router();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut serving = JoinSet::new();
+        serving.spawn(gateway.serve(listener, CancellationToken::new()));
+        (Self { services, clock, router }, serving)
+    }
+
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (head, body) = response.into_parts();
@@ -99,15 +116,21 @@ impl Shop {
         self.send(ask("GET", path, &[], "")).await
     }
 
+    /// With this token.
+    pub(crate) async fn cart_of(&self, token: &str) -> Answer {
+        let bearer = format!("Bearer {token}");
+        self.send(ask("GET", "/api/v1/cart", &[("authorization", &bearer)], "")).await
+    }
+
     pub(crate) async fn json(&self, method: &str, path: &str, body: impl ToString) -> Answer {
         self.send(ask(method, path, &[("content-type", "application/json")], &body.to_string())).await
     }
 
     /// A token that is good for an hour.
     pub(crate) fn token(&self, user_id: i64, role: Role) -> String {
-        let keys = Keys::new(&SECRET.into(), None, None).unwrap();
+        let signer = Signer::new(&SECRET.into(), None, None).unwrap();
         let identity = Identity { user_id: UserId::try_from(user_id).unwrap(), role };
-        keys.issue(identity, self.clock.now(), Duration::from_secs(3600)).unwrap().token
+        signer.issue(identity, self.clock.now(), Duration::from_secs(3600)).unwrap().token
     }
 }
 

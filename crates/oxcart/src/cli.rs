@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use api_gateway::AuthMode;
-use api_gateway::auth::{Identity, Keys, Role, Token};
+use api_gateway::auth::{Identity, Role, Signer, Token};
 use platform::World;
 use platform::config::Log;
 use tokio_util::sync::CancellationToken;
@@ -80,14 +80,17 @@ fn print_token(settings: &Config, user: i64, role: Role) -> anyhow::Result<()> {
 }
 
 fn token(settings: &Config, user: i64, role: Role) -> anyhow::Result<Token> {
-    let secret = match &settings.gateway.jwt_secret {
+    let gateway = &settings.gateway;
+    if let Some(variable) = gateway.public_keys() {
+        anyhow::bail!("the shop signs no tokens where {variable} is set: ask who has the private key");
+    }
+    let secret = match &gateway.jwt_secret {
         Some(secret) => secret.clone(),
         None => secret::existing(&settings.data_dir)?,
     };
-    let gateway = &settings.gateway;
-    let keys = Keys::new(&secret, gateway.jwt_issuer.clone(), gateway.jwt_audience.clone())?;
+    let signer = Signer::new(&secret, gateway.jwt_issuer.clone(), gateway.jwt_audience.clone())?;
     let user_id = UserId::try_from(user).context("--user")?;
-    Ok(keys.issue(Identity { user_id, role }, World::real().clock.now(), TOKEN_LIFETIME)?)
+    Ok(signer.issue(Identity { user_id, role }, World::real().clock.now(), TOKEN_LIFETIME)?)
 }
 
 async fn print_audit(settings: Config) -> anyhow::Result<()> {

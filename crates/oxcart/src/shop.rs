@@ -66,9 +66,9 @@ pub struct Shop {
 /// # Errors
 /// What hinders a store from being opened, for one that another process has the data directory.
 pub async fn open(settings: &Config, listeners: &Listeners, world: World) -> anyhow::Result<Shop> {
-    let secret = match &settings.gateway.jwt_secret {
-        Some(secret) => secret.clone(),
-        None => secret::of(&settings.data_dir)?,
+    let jwt_secret = match (&settings.gateway.jwt_secret, settings.gateway.public_keys()) {
+        (None, None) => Some(secret::of(&settings.data_dir)?),
+        (secret, _) => secret.clone(),
     };
     let addresses = listeners.addresses()?;
     let links = |program: Program, server: grpc::Server| -> anyhow::Result<Transport> {
@@ -118,8 +118,7 @@ pub async fn open(settings: &Config, listeners: &Listeners, world: World) -> any
         orders: links(Program::Orders, orders.grpc())?,
     };
     let redis = settings.cart.redis();
-    let gateway_settings =
-        api_gateway::Settings { jwt_secret: Some(secret), redis, ..settings.gateway.clone() };
+    let gateway_settings = api_gateway::Settings { jwt_secret, redis, ..settings.gateway.clone() };
     let gateway = api_gateway::open(gateway_settings, settings.bind_addr, peers, world).await?;
     Ok(Shop { product, cart, inventory, payment, orders, checkout, gateway, log })
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use api_gateway::auth::{Identity, Keys, Role};
+use api_gateway::auth::{Identity, Role, Signer};
 use platform::World;
 use reqwest::{Method, StatusCode};
 use secrecy::SecretString;
@@ -52,10 +52,11 @@ fn units(cart: &Value, product: i64) -> i64 {
 
 impl Client {
     pub(crate) fn new(url: &str, user: i64, role: Role) -> Self {
-        let keys = Keys::new(&SecretString::from(SECRET), None, None).unwrap();
+        let signer = Signer::new(&SecretString::from(SECRET), None, None).unwrap();
         let user = UserId::try_from(user).unwrap();
         let identity = Identity { user_id: user, role };
-        let token = keys.issue(identity, World::real().clock.now(), Duration::from_secs(3600)).unwrap().token;
+        let token =
+            signer.issue(identity, World::real().clock.now(), Duration::from_secs(3600)).unwrap().token;
         let (http, told) = (reqwest::Client::new(), Told::default());
         Self { url: url.to_owned(), http, token, is_patient: false, user, told }
     }

@@ -84,6 +84,14 @@ fn a_start_that_can_not_be_says_why_in_one_line() {
         (vec![("HTTP_PORT", "many")], "HTTP_PORT=many can't be used".to_owned()),
         (vec![("JWT_SECRET", "hunter2")], "JWT_SECRET=*** can't be used".to_owned()),
         (vec![("AUTH_MODE", "dev"), ("BIND_ADDR", "0.0.0.0")], "AUTH_MODE".to_owned()),
+        (
+            vec![("JWKS_URL", "http://u:hunter2@id.example/")],
+            "JWKS_URL=*** can't be used; wanted: ".to_owned(),
+        ),
+        (
+            vec![("AUTH_MODE", "dev"), ("JWT_SECRET", ""), ("JWT_PUBLIC_KEY", "key.pem")],
+            "AUTH_MODE=dev signs tokens and JWT_PUBLIC_KEY can't".to_owned(),
+        ),
         (vec![("PRODUCT_DATABASE_URL", "mysql://u:hunter2@h/db")], "mysql:// is not supported".to_owned()),
         (vec![("PAYMENT_SUCCESS_RATE", "2")], "PAYMENT_SUCCESS_RATE=2 can't be used".to_owned()),
     ];
@@ -126,6 +134,9 @@ fn a_token_is_printed_and_an_audit_needs_a_shop() {
     let (code, out, err) = run(&dir, &["token", "--user", "7"], &elsewhere);
     assert_eq!((code, out.as_str(), err.lines().count()), (Some(1), "", 1), "{err}");
     assert!(!nowhere.exists(), "a token for no shop makes nothing");
+    let (code, out, err) = run(&dir, &["token", "--user", "7"], &[("JWKS_URL", "https://id.example/keys")]);
+    assert_eq!((code, out.as_str(), err.lines().count()), (Some(1), "", 1), "{err}");
+    assert!(err.contains("signs no tokens where JWKS_URL is set"), "{err}");
     let (code, _, _) = run(&dir, &["token", "--user", "0"], &[]);
     assert_eq!(code, Some(2));
 }
