@@ -20,6 +20,7 @@ use crate::config::{AuthMode, Config, Settings, Timeouts};
 use crate::limits::Limits;
 use crate::peers::Peers;
 use crate::retries::Retries;
+use crate::routes::Policy;
 use crate::{routes, serve};
 
 /// The gateway, ready to serve.
@@ -127,6 +128,11 @@ impl Gateway {
     /// `ConnectInfo<SocketAddr>`, which [`Gateway::serve`] sets.
     pub fn router(&self) -> Router {
         self.router.clone()
+    }
+
+    /// Every route with its policy.
+    pub fn policies(&self) -> Vec<Policy> {
+        routes::policies(self.shop.auth.mode())
     }
 
     /// Serves HTTP/1.1 and HTTP/2 until the shutdown, then finishes what runs.

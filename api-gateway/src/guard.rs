@@ -19,14 +19,21 @@ use crate::limits::Client;
 use crate::problem::Problem;
 
 /// Who a route is for.
+///
+/// What belongs to somebody else is not found: that is for the service to say which holds it, since it alone knows the
+/// owner. The gateway tells it who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Who {
+pub enum Who {
     /// Watchdogs: not limited, and a token is not looked at.
     Probe,
     /// Everybody. A token that is sent must be good nevertheless.
     Anyone,
-    /// Whoever has a name.
+    /// Whoever has a name, for what is theirs anyway.
     User,
+    /// Whose it is.
+    Owner,
+    /// Whose it is, and who runs the shop.
+    OwnerOrAdmin,
     /// Who runs the shop.
     Admin,
 }
@@ -89,8 +96,8 @@ impl Who {
         let caller = identity.map(|Identity { user_id, role }| Caller { user_id, role });
         match (self, caller) {
             (Self::Probe | Self::Anyone, caller) => Ok(caller),
-            (Self::User | Self::Admin, None) => Err(token_missing()),
-            (Self::User, Some(caller)) => Ok(Some(caller)),
+            (Self::User | Self::Owner | Self::OwnerOrAdmin | Self::Admin, None) => Err(token_missing()),
+            (Self::User | Self::Owner | Self::OwnerOrAdmin, Some(caller)) => Ok(Some(caller)),
             (Self::Admin, Some(caller)) => match caller.role {
                 Role::Admin => Ok(Some(caller)),
                 Role::User => {

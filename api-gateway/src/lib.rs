@@ -34,4 +34,6 @@ mod tokens;
 pub use client_address::{InvalidNetwork, Network};
 pub use config::{AuthMode, Config, Listen, PeerAddresses, Settings, Timeouts};
 pub use gateway::{Gateway, open, run};
+pub use guard::Who;
 pub use peers::Peers;
+pub use routes::Policy;

@@ -16,7 +16,7 @@ use tower_http::cors::CorsLayer;
 
 use crate::config::AuthMode;
 use crate::gateway::Shop;
-use crate::guard::Who::{Admin, Anyone, Probe, User};
+use crate::guard::Who::{Admin, Anyone, Owner, OwnerOrAdmin, Probe, User};
 use crate::guard::{Who, guard};
 use crate::observe::observe;
 use crate::problem::Problem;
@@ -29,65 +29,82 @@ const PREFLIGHT_AGE: Duration = Duration::from_secs(600);
 
 #[rustfmt::skip]
 fn table(mode: AuthMode) -> Vec<Route> {
-    const GET: MethodFilter = MethodFilter::GET;
-    const POST: MethodFilter = MethodFilter::POST;
-    const PUT: MethodFilter = MethodFilter::PUT;
-    const PATCH: MethodFilter = MethodFilter::PATCH;
-    const DELETE: MethodFilter = MethodFilter::DELETE;
+    const GET: Method = Method::GET;
+    const POST: Method = Method::POST;
+    const PUT: Method = Method::PUT;
+    const PATCH: Method = Method::PATCH;
+    const DELETE: Method = Method::DELETE;
     let mut table = vec![
-        route(GET,    "/health",                         Probe,  health::live),
-        route(GET,    "/health/live",                    Probe,  health::live),
-        route(GET,    "/health/ready",                   Probe,  health::ready),
+        route(GET,    "/health",                         Probe,        health::live),
+        route(GET,    "/health/live",                    Probe,        health::live),
+        route(GET,    "/health/ready",                   Probe,        health::ready),
 
-        route(GET,    "/api/v1/products",                Anyone, products::list),
-        route(POST,   "/api/v1/products",                Admin,  products::create),
-        route(GET,    "/api/v1/products/{id}",           Anyone, products::show),
-        route(PUT,    "/api/v1/products/{id}",           Admin,  products::replace),
-        route(DELETE, "/api/v1/products/{id}",           Admin,  products::delete),
-        route(GET,    "/api/v1/inventory/{product_id}",  Anyone, inventory::show),
-        route(PUT,    "/api/v1/inventory/{product_id}",  Admin,  inventory::set),
+        route(GET,    "/api/v1/products",                Anyone,       products::list),
+        route(POST,   "/api/v1/products",                Admin,        products::create),
+        route(GET,    "/api/v1/products/{id}",           Anyone,       products::show),
+        route(PUT,    "/api/v1/products/{id}",           Admin,        products::replace),
+        route(DELETE, "/api/v1/products/{id}",           Admin,        products::delete),
+        route(GET,    "/api/v1/inventory/{product_id}",  Anyone,       inventory::show),
+        route(PUT,    "/api/v1/inventory/{product_id}",  Admin,        inventory::set),
 
-        route(GET,    "/api/v1/cart",                    User,   carts::show),
-        route(DELETE, "/api/v1/cart",                    User,   carts::clear),
-        route(POST,   "/api/v1/cart/items",              User,   carts::add),
-        route(PUT,    "/api/v1/cart/items/{product_id}", User,   carts::set),
-        route(DELETE, "/api/v1/cart/items/{product_id}", User,   carts::remove),
+        route(GET,    "/api/v1/cart",                    User,         carts::show),
+        route(DELETE, "/api/v1/cart",                    User,         carts::clear),
+        route(POST,   "/api/v1/cart/items",              User,         carts::add),
+        route(PUT,    "/api/v1/cart/items/{product_id}", User,         carts::set),
+        route(DELETE, "/api/v1/cart/items/{product_id}", User,         carts::remove),
 
-        route(POST,   "/api/v1/checkout",                User,   checkouts::start),
-        route(GET,    "/api/v1/checkout/{id}",           User,   checkouts::show),
-        route(GET,    "/api/v1/orders",                  User,   orders::list),
-        route(GET,    "/api/v1/orders/{id}",             User,   orders::show),
-        route(PATCH,  "/api/v1/orders/{id}",             Admin,  orders::advance),
-        route(POST,   "/api/v1/orders/{id}/cancel",      User,   orders::cancel),
+        route(POST,   "/api/v1/checkout",                User,         checkouts::start),
+        route(GET,    "/api/v1/checkout/{id}",           Owner,        checkouts::show),
+        route(GET,    "/api/v1/orders",                  User,         orders::list),
+        route(GET,    "/api/v1/orders/{id}",             OwnerOrAdmin, orders::show),
+        route(PATCH,  "/api/v1/orders/{id}",             Admin,        orders::advance),
+        route(POST,   "/api/v1/orders/{id}/cancel",      OwnerOrAdmin, orders::cancel),
     ];
     match mode {
         AuthMode::Jwt => {}
         AuthMode::Dev => table.push(
-            route(POST, "/api/v1/auth/token",            Anyone, tokens::issue)),
+            route(POST,   "/api/v1/auth/token",              Anyone,       tokens::issue)),
     }
     table
 }
 
 struct Route {
-    path: &'static str,
-    who: Who,
+    policy: Policy,
     handler: MethodRouter<Shop>,
 }
 
-fn route<H, T>(method: MethodFilter, path: &'static str, who: Who, handler: H) -> Route
+/// A route, and who it is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// The method.
+    pub method: Method,
+    /// The path, with names for what varies, as in `/api/v1/orders/{id}`.
+    pub path: &'static str,
+    /// Who may.
+    pub who: Who,
+}
+
+/// There is no route without its policy.
+fn route<H, T>(method: Method, path: &'static str, who: Who, handler: H) -> Route
 where
     H: Handler<T, Shop>,
     T: 'static,
 {
-    Route { path, who, handler: on(method, handler) }
+    let filter = MethodFilter::try_from(method.clone()).expect("the table has methods of HTTP only");
+    Route { policy: Policy { method, path, who }, handler: on(filter, handler) }
+}
+
+/// Every route of this mode with its policy.
+pub(crate) fn policies(mode: AuthMode) -> Vec<Policy> {
+    table(mode).into_iter().map(|route| route.policy).collect()
 }
 
 /// The table behind its guards, and what surrounds them all.
 pub(crate) fn router(shop: &Shop) -> Router {
     let guarded = |who| from_fn_with_state((shop.clone(), who), guard);
     let table = table(shop.auth.mode()).into_iter();
-    let routes = table.fold(Router::new(), |router, Route { path, who, handler }| {
-        router.route(path, handler.route_layer(guarded(who)))
+    let routes = table.fold(Router::new(), |router, Route { policy, handler }| {
+        router.route(policy.path, handler.route_layer(guarded(policy.who)))
     });
     let lost = any(|| async { Problem::bare(StatusCode::NOT_FOUND) });
     let mut router = routes
@@ -134,8 +151,38 @@ mod tests {
 
     #[test]
     fn only_dev_mode_gives_out_tokens() {
-        let paths = |mode| table(mode).iter().map(|route| route.path).collect::<BTreeSet<_>>();
+        let paths = |mode| policies(mode).into_iter().map(|policy| policy.path).collect::<BTreeSet<_>>();
         let more: Vec<_> = paths(AuthMode::Dev).difference(&paths(AuthMode::Jwt)).copied().collect();
         assert_eq!(more, ["/api/v1/auth/token"]);
+    }
+
+    /// Does not compile once a route may do without its policy: no `Option`, and nothing that stands in for it.
+    #[test]
+    fn z2_a_route_without_a_policy_does_not_compile() {
+        fn demands_a_policy<H: Handler<T, Shop>, T: 'static>(
+            _: H,
+        ) -> fn(Method, &'static str, Who, H) -> Route {
+            route
+        }
+        let Route { policy: Policy { who, .. }, .. } =
+            demands_a_policy(health::live)(Method::GET, "/", Probe, health::live);
+        assert_eq!(who, Probe);
+    }
+
+    #[test]
+    fn z2_there_is_no_way_to_the_router_but_through_the_table() {
+        let sources = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src")).unwrap();
+        let mut ways = Vec::new();
+        for path in sources.map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap();
+            for way in
+                ["route", "route_service", "nest", "nest_service", "merge", "fallback", "fallback_service"]
+            {
+                let calls = code.matches(&format!(".{way}(")).count();
+                ways.extend((0..calls).map(|_| format!("{}: {way}", path.file_name().unwrap().display())));
+            }
+        }
+        assert_eq!(ways, ["routes.rs: route", "routes.rs: fallback_service"]);
     }
 }

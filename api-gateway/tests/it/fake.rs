@@ -18,8 +18,12 @@ pub(crate) struct Fake(Arc<Mutex<State>>);
 #[derive(Default)]
 struct State {
     answers: HashMap<&'static str, VecDeque<Box<dyn Any + Send>>>,
+    decisions: HashMap<&'static str, Box<dyn Any + Send>>,
     asked: Vec<(&'static str, Box<dyn Any + Send>, MetadataMap)>,
 }
+
+/// What a service makes of a request.
+type Decision<Q, A> = fn(&Q) -> Result<A, Status>;
 
 #[derive(Clone)]
 enum Answer<A> {
@@ -46,6 +50,11 @@ impl Fake {
         self.0.lock().unwrap().answers.entry(rpc).or_default().push_back(Box::new(answer));
     }
 
+    /// Every answer of a call, by what is asked.
+    pub(crate) fn decides<Q: 'static, A: 'static>(&self, rpc: &'static str, decision: Decision<Q, A>) {
+        self.0.lock().unwrap().decisions.insert(rpc, Box::new(decision));
+    }
+
     /// Forgets what it was told to answer.
     pub(crate) fn forget(&self, rpc: &'static str) {
         self.0.lock().unwrap().answers.remove(rpc);
@@ -68,7 +77,7 @@ impl Fake {
         self.0.lock().unwrap().asked.last().unwrap().2.clone()
     }
 
-    async fn answer<Q: Send + 'static, A: Clone + Send + 'static>(
+    async fn answer<Q: Clone + Send + 'static, A: Clone + Send + 'static>(
         &self,
         rpc: &'static str,
         request: Request<Q>,
@@ -76,7 +85,12 @@ impl Fake {
         let (metadata, _, message) = request.into_parts();
         let answer = {
             let mut state = self.0.lock().unwrap();
+            let decision = state.decisions.get(rpc).map(|decision| decision.downcast_ref::<Decision<Q, A>>());
+            let decided = decision.map(|decision| decision.unwrap()(&message));
             state.asked.push((rpc, Box::new(message), metadata));
+            if let Some(decided) = decided {
+                return decided.map(Response::new);
+            }
             let answers = state.answers.get_mut(rpc).unwrap_or_else(|| panic!("{rpc} was not expected"));
             let answer = answers.front().unwrap().downcast_ref::<Answer<A>>().unwrap().clone();
             if answers.len() > 1 {

@@ -16,6 +16,8 @@ mod jwks;
 mod limits;
 mod orders;
 mod outages;
+mod owned;
+mod policies;
 mod products;
 mod public_keys;
 mod replies;
