@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_set_is_a_safe_gateway_on_this_machine() {
+    fn g4_nothing_set_is_a_safe_gateway_on_this_machine() {
         let config = parse(&[]).unwrap();
         assert_eq!(
             (config.listen.bind_addr.to_string(), config.listen.http_port),

@@ -3,6 +3,7 @@
 
 mod auth;
 mod bodies;
+mod boundary;
 mod carts;
 mod checkouts;
 mod connections;
