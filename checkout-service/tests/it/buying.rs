@@ -218,7 +218,7 @@ async fn bad_input_is_named() {
 }
 
 #[tokio::test]
-async fn another_users_checkout_is_not_there() {
+async fn z1_another_users_checkout_is_not_there() {
     let shop = Around::new(3, World::real()).start().await;
     let id = shop.buy(request(1, "a")).await.unwrap().checkout.unwrap().checkout_id;
     let get = async |checkout_id: &str, user_id| {
