@@ -125,7 +125,7 @@ impl Auth {
 
 impl Gateway {
     /// Every route with everything around it. Client addresses are read from the extension
-    /// `ConnectInfo<SocketAddr>`, which [`Gateway::serve`] sets.
+    /// `ConnectInfo<SocketAddr>`, which [`Gateway::serve`] sets; it is also what follows a key set that is published.
     pub fn router(&self) -> Router {
         self.router.clone()
     }

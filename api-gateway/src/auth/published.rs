@@ -170,7 +170,8 @@ impl Published {
         let was_away = self.away.swap(outcome.is_err(), Ordering::Relaxed);
         match outcome {
             Err(error) if !was_away => {
-                tracing::warn!(error = format!("{error:#}"), "key set not read, what was read before counts");
+                let keys = self.keys().map_or(0, |keys| keys.count());
+                tracing::warn!(error = format!("{error:#}"), keys, "key set not read, the last one counts");
             }
             Ok(()) if was_away => tracing::info!("key set can be read again"),
             Ok(()) | Err(_) => {}

@@ -200,8 +200,9 @@ fn j4_a_verified_token_is_remembered_and_held_against_the_clock_each_time() {
     let another = signed_with(&Header::new(Algorithm::HS256), &json!({"sub": "7", "exp": NOW + 60}), "other");
     let forged = format!("{}{}", good.trim_end_matches(|c| c != '.'), another.rsplit('.').next().unwrap());
     let long = format!("{good}{}", "A".repeat(8 * 1024));
+    let signed_but_long = signed(&json!({"sub": "7", "exp": NOW + 60, "more": "A".repeat(8 * 1024)}));
     let old = signed(&json!({"sub": "7", "exp": NOW - 60}));
-    for refused in [forged, long, old] {
+    for refused in [forged, long, signed_but_long, old] {
         assert!(keys.verify(&refused, moment(NOW)).is_err());
     }
     assert_eq!(keys.remembered(), 1, "what is refused takes no room");

@@ -30,6 +30,12 @@ impl Verifier {
         let Settings { jwt_secret, jwt_public_key, jwks_url, .. } = settings;
         let (issuer, audience) = (settings.jwt_issuer.clone(), settings.jwt_audience.clone());
         let expected = Arc::new(Expected { issuer, audience });
+        if let (Some(variable), None) = (settings.public_keys(), &expected.audience) {
+            tracing::warn!(
+                variable,
+                "JWT_AUDIENCE is not set: tokens for anything else of that issuer count too"
+            );
+        }
         match (jwt_secret, jwt_public_key, jwks_url) {
             (Some(secret), None, None) => {
                 Ok(Self::Fixed(KeySet::only(Key::of_secret(strong(secret)?), expected)))

@@ -17,6 +17,7 @@ use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 /// A pair of keys.
@@ -118,12 +119,15 @@ pub(crate) fn key_set(keys: &[Value]) -> String {
 #[derive(Clone)]
 pub(crate) enum Says {
     Text(String),
-    Status(u16),
+    /// This, but not as a success.
+    Status(u16, String),
     /// See there instead.
     Elsewhere(String),
     /// Much, and ever more.
     Endless,
     Nothing,
+    /// This, once it may.
+    Later(Arc<Notify>, String),
 }
 
 /// A web server on this machine that counts how often it was asked.
@@ -178,13 +182,17 @@ impl Says {
     async fn answer(self) -> Response {
         match self {
             Self::Text(text) => text.into_response(),
-            Self::Status(status) => StatusCode::from_u16(status).unwrap().into_response(),
+            Self::Status(status, text) => (StatusCode::from_u16(status).unwrap(), text).into_response(),
             Self::Elsewhere(url) => (StatusCode::FOUND, [("location", url)]).into_response(),
             Self::Endless => {
                 let more = || Ok::<_, std::io::Error>(" ".repeat(1000));
                 Body::from_stream(futures::stream::repeat_with(more)).into_response()
             }
             Self::Nothing => std::future::pending().await,
+            Self::Later(gate, text) => {
+                gate.notified().await;
+                text.into_response()
+            }
         }
     }
 }

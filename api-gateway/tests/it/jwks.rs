@@ -1,12 +1,14 @@
 //! Keys that are published, and change.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use api_gateway::auth::KeySetUrl;
 use api_gateway::{AuthMode, Settings};
-use futures::future::join_all;
+use futures::future::{join, join_all};
 use serde_json::{Value, json};
 use testkit::{TempDir, eventually};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::issuer::{EC, ED, Pair, Publisher, RSA, Says, ed, key_set};
@@ -37,7 +39,8 @@ impl Shop {
     async fn accepts(&self, token: &str) -> bool {
         let answer = self.cart_of(token).await;
         if answer.status != 200 {
-            answer.problem(401, "token_invalid");
+            let problem = answer.problem(401, "token_invalid");
+            assert_eq!(problem["detail"], "the token is not valid here", "as for any other cause");
         }
         answer.status == 200
     }
@@ -121,20 +124,41 @@ async fn j4_an_unknown_kid_asks_once_in_a_while_whatever_it_is() {
 }
 
 #[tokio::test]
+async fn j4_who_misses_a_key_while_it_is_looked_for_causes_no_second_look() {
+    let publisher = Publisher::new(Says::Text(key_set(&[ED.jwk("ed")]))).await;
+    let (shop, _serving) = following(publisher.place()).await;
+    let gate = Arc::new(Notify::new());
+    publisher.says(Says::Later(gate.clone(), key_set(&[ED.jwk("ed"), EC.jwk("es")])));
+    shop.clock.advance(AT_MOST_EVERY);
+    let token = EC.token("es", &claims());
+    let second = async {
+        eventually("it looks", SOON, async || publisher.asked() == 2).await;
+        let open = async { gate.notify_one() };
+        join(shop.accepts(&token), open).await.0
+    };
+    assert_eq!(join(shop.accepts(&token), second).await, (true, true));
+    eventually("it sleeps", SOON, async || shop.clock.sleepers() > 0).await;
+    assert_eq!(publisher.asked(), 2);
+}
+
+#[tokio::test]
 async fn j4_good_keys_stay_good_while_their_source_is_away() {
-    let elsewhere = Publisher::new(Says::Text(key_set(&[EC.jwk("thief")]))).await;
+    let thief = key_set(&[EC.jwk("thief")]);
+    let elsewhere = Publisher::new(Says::Text(thief.clone())).await;
     let publisher = Publisher::new(Says::Text(key_set(&[RSA.jwk("rs"), ED.jwk("ed")]))).await;
     let (shop, _serving) = following(publisher.place()).await;
     let good = [RSA.token("rs", &claims()), ED.token("ed", &claims())];
     let mut pause = EVERY;
     for says in [
-        Says::Status(500),
-        Says::Status(404),
+        Says::Status(500, thief.clone()),
+        Says::Status(404, thief.clone()),
+        Says::Status(203, thief.clone()),
         Says::Elsewhere(elsewhere.url()),
         Says::Text("<html>".into()),
         Says::Text("{}".into()),
         Says::Text(r#"{"keys": {}}"#.into()),
         Says::Text(String::new()),
+        Says::Text(thief.clone() + &" ".repeat(64 * 1024)),
         Says::Endless,
         Says::Nothing,
     ] {
@@ -155,7 +179,7 @@ async fn j4_good_keys_stay_good_while_their_source_is_away() {
 
 #[tokio::test]
 async fn j4_before_any_key_was_read_nobody_is_judged() {
-    let publisher = Publisher::new(Says::Status(503)).await;
+    let publisher = Publisher::new(Says::Status(503, String::new())).await;
     let (shop, _serving) = following(publisher.place()).await;
     let token = ED.token("ed", &claims());
     let answer = shop.cart_of(&token).await;
