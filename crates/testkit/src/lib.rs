@@ -4,6 +4,7 @@
 
 pub mod engines;
 mod eventually;
+pub mod figures;
 pub mod proxy;
 mod redis;
 mod world;

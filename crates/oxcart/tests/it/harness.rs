@@ -74,6 +74,13 @@ impl Process {
         kill_process(pid, signal).unwrap();
     }
 
+    /// Whether it stands still.
+    pub(crate) fn is_stopped(&self) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0.id())).unwrap();
+        // The state follows the name of the program, which is in parentheses.
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+    }
+
     /// SIGKILL: nothing is flushed, nobody is told.
     pub(crate) fn kill(mut self) {
         self.0.kill().unwrap();

@@ -27,6 +27,21 @@ use api_gateway::auth::Role;
 /// How many points are tried at once.
 const AT_ONCE: usize = 4;
 
+/// Where the program is frozen: each side of what can't be taken back, and what tells of it.
+const FROZEN_AT: [&str; 8] = [
+    "checkout.accept.after",
+    "payment.intend.after",
+    "provider.capture.after",
+    "payment.settle.before",
+    "checkout.capture.after",
+    "checkout.finish.before",
+    "relay.publish.after",
+    "consumer.commit.before",
+];
+
+/// Longer than a lease.
+const FROZEN_FOR: Duration = Duration::from_secs(7);
+
 /// A product of the first catalogue, with stock.
 const PRODUCT: i64 = 1;
 
@@ -75,7 +90,33 @@ async fn the_shop_may_die_at_every_point() {
     });
     let died = futures::stream::iter(runs).buffer_unordered(AT_ONCE).collect::<BTreeSet<&String>>().await;
     assert_eq!(died, points.iter().collect());
-    println!("fail points: {}, deaths: {}, violations: 0", points.len(), died.len());
+    let figures = format!("{}, deaths: {}, violations: 0", points.len(), died.len());
+    testkit::figures::tell("fail points", figures);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_shop_may_stand_still_at_a_point_for_longer_than_its_leases() {
+    let frozen = futures::future::join_all(FROZEN_AT.map(freezes_at)).await;
+    testkit::figures::tell("fail points, frozen", format!("{}, violations: 0", frozen.len()));
+}
+
+/// Leads a shop to a point, sees it stand still there, and lets it go on.
+async fn freezes_at(point: &str) {
+    let shop = Shop::new();
+    let buyer = shop.buyer(1);
+    let running = shop.start(&format!("{point}=1*return(freeze)"));
+    let order = async {
+        buyer.fill(PRODUCT).await;
+        assert_eq!(buyer.buy("a", "pm_card_visa").await, Status::Completed, "{point}");
+    };
+    let fate = async {
+        let stands_still = async || running.0.is_stopped();
+        testkit::eventually(&format!("the frost at {point}"), Duration::from_secs(60), stands_still).await;
+        World::real().clock.sleep(FROZEN_FOR).await;
+        running.0.signal(Signal::CONT);
+    };
+    tokio::join!(order, fate);
+    shop.is_sound(&buyer.client.told.history()).await;
 }
 
 /// Leads a shop to a point, sees it die there, and sees that nothing came of it.
@@ -99,10 +140,10 @@ async fn dies_at(point: &str, way: Way) {
     };
     let fate = async {
         if matches!(way, Way::TooLate | Way::TakenByHand | Way::HeldTooLong) {
-            shop.start("checkout.confirm.before").dies(point).await;
+            shop.starts_to_die_at("checkout.confirm.before").dies(point).await;
             shop.lets_time_pass(way).await;
         }
-        let process = shop.start(point);
+        let process = shop.starts_to_die_at(point);
         if way == Way::TakenByHand {
             shop.takes_the_money().await;
         }
@@ -153,13 +194,15 @@ impl Shop {
         Self { dir, url: format!("http://127.0.0.1:{port}"), variables }
     }
 
-    /// Starts it, to die the first time that it comes to the point; "" is none.
-    fn start(&self, point: &str) -> Running {
+    /// Starts it, to die the first time that it comes to the point.
+    fn starts_to_die_at(&self, point: &str) -> Running {
+        self.start(&format!("{point}=1*return(kill)"))
+    }
+
+    /// Starts it with these fail points.
+    fn start(&self, points: &str) -> Running {
         let mut command = program("oxcart");
-        command.envs(self.variables.iter().cloned());
-        if !point.is_empty() {
-            command.env("FAILPOINTS", format!("{point}=1*return(kill)"));
-        }
+        command.envs(self.variables.iter().cloned()).env("FAILPOINTS", points);
         Running(Process::start(command))
     }
 

@@ -80,13 +80,14 @@ async fn lose_an_instance(mut shop: Shop, how: &str, loss: Loss) {
         let (figures, ()) = tokio::join!(watch(store.as_ref(), &left, clock.as_ref()), waking);
         let since = |moment: types::Timestamp| moment.since(began);
         let (claimed, ended_after) = (since(figures.claimed), since(figures.ended));
-        println!(
-            "{how}: {} unfinished, {} taken over, all claimed after {} ms, all ended after {} ms",
+        let told = format!(
+            "{} unfinished, {} taken over, all claimed after {} ms, all ended after {} ms",
             left.len(),
             figures.taken_over,
             claimed.as_millis(),
             ended_after.as_millis()
         );
+        testkit::figures::tell(&format!("recovery, {how}"), told);
         assert!(figures.taken_over > 0, "there was nothing to take over");
         if loss == Loss::Killed {
             ended(&mut shop, place).await;

@@ -223,6 +223,7 @@ async fn each_step_bears_errors_repeats_and_lost_replies() {
             around.check(&orders, usize::try_from(sales).unwrap()).await;
         }
     }
+    testkit::figures::tell("triad of a cancellation", format!("cancellations: {sales}, violations: 0"));
     orders.stop().await;
 }
 

@@ -110,8 +110,8 @@ async fn run(what: &str, mut shop: Shop, plan: Plan) {
     assert_eq!(report.checkouts.running, 0, "{report}");
     assert_eq!(report.checkouts.completed + report.checkouts.failed, ended, "{report}");
     assert_eq!(report.orders, report.checkouts.completed, "{report}");
-    println!(
-        "{what}: kills: {}, freezes: {frozen}, checkouts: {ended} ({} completed, {} failed), replies: {replies}, violations: 0, seed: {}, \
+    let figures = format!(
+        "kills: {}, freezes: {frozen}, checkouts: {ended} ({} completed, {} failed), replies: {replies}, violations: 0, seed: {}, \
          seconds: {}",
         plan.kills,
         report.checkouts.completed,
@@ -119,6 +119,7 @@ async fn run(what: &str, mut shop: Shop, plan: Plan) {
         plan.seed,
         clock.now().since(began).as_secs()
     );
+    testkit::figures::tell(&format!("killed at random, {what}"), figures);
     shop.stop().await;
 }
 

@@ -95,7 +95,7 @@ async fn each_call_of_each_way_may_fail_come_twice_or_lose_its_answer() {
             }
         }
     }
-    println!("triad: {cases} checkouts, violations: 0");
+    testkit::figures::tell("triad", format!("checkouts: {cases}, violations: 0"));
     shop.stop().await;
 }
 

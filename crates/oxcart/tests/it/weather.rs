@@ -63,5 +63,6 @@ async fn all_weathers(from: &str, to: Program) {
     }
     let report = shop.audit().await;
     assert_eq!((report.checkouts.running, report.checkouts.completed), (0, completed), "{report}");
-    println!("{from} to {}: purchases: {completed}, violations: 0", to.name());
+    let figures = format!("purchases: {completed}, violations: 0");
+    testkit::figures::tell(&format!("network from {from} to {}", to.name()), figures);
 }

@@ -158,7 +158,7 @@ impl Hasher for Fold {
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { states, transitions, ends } = self;
-        write!(f, "model: {states} states, {transitions} transitions, {ends} ends, 0 violations")
+        write!(f, "{states} states, {transitions} transitions, {ends} ends, 0 violations")
     }
 }
 

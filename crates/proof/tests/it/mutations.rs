@@ -16,7 +16,9 @@ fn find_out(changes: &[Change]) {
         match check(rules) {
             Ok(counts) => wrong.push(format!("{change}: not found out ({counts})")),
             Err(violation) => {
-                println!("{change}: {} ({} moves)", violation.promise, violation.trace.len());
+                let moves = violation.trace.len();
+                let figures = format!("found out by the model in {moves} moves: {}", violation.promise);
+                testkit::figures::tell(&format!("wrong decision, {change}"), figures);
                 if !violation.promise.starts_with(promise) {
                     wrong.push(format!("{change}: {violation}"));
                 }

@@ -7,7 +7,7 @@ use types::ProductId;
 #[test]
 fn keep_every_promise_whatever_happens() {
     match check(&Rules { handlers: 3, ..Rules::real() }) {
-        Ok(counts) => println!("{counts}"),
+        Ok(counts) => testkit::figures::tell("model", counts),
         Err(violation) => panic!("{violation}"),
     }
 }
@@ -17,7 +17,7 @@ fn keep_every_promise_whatever_happens() {
 fn keep_every_promise_by_the_fence_alone_and_by_the_state_alone() {
     for guard in [Guard::Fence, Guard::State] {
         match check(&Rules { guard, ..Rules::real() }) {
-            Ok(counts) => println!("{guard:?}: {counts}"),
+            Ok(counts) => testkit::figures::tell(&format!("model, by the {guard:?} alone"), counts),
             Err(violation) => panic!("{guard:?}: {violation}"),
         }
     }

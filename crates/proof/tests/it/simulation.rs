@@ -26,6 +26,10 @@ fn the_shop_keeps_every_promise_in_every_world() {
         assert!(outcome.is_sound(), "seed {seed}: {}", outcome.report);
         summary.add(&outcome);
     }
+    testkit::figures::tell(
+        "simulation, in passing",
+        format!("worlds: {WORLDS}, checkouts: {}", summary.checkouts.completed + summary.checkouts.failed),
+    );
     println!("{summary}");
     for fault in Fault::ALL {
         assert!(summary.faults.contains_key(&fault), "{fault}: never");
