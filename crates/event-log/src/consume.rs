@@ -16,6 +16,11 @@ use crate::{Delivery, Error, Event, EventLog, Subscription};
 /// Definite failures after which an event is given up.
 const ATTEMPTS: u32 = 5;
 
+/// What was applied is committed after so long at the latest, however many events arrived together: a member that
+/// loses its partitions before it has committed does all over again, and where they change hands often and handlers are
+/// slow, it would never be done.
+const COMMIT_EVERY: Duration = Duration::from_secs(1);
+
 /// Between attempts, at the handler and at the log alike.
 const BACKOFF: Backoff = Backoff { base: Duration::from_millis(100), cap: Duration::from_secs(10) };
 
@@ -104,9 +109,17 @@ impl Consumer<'_> {
             deliveries = subscription.next() => deliveries?,
         };
         let mut applied = Applied::default();
+        let mut committed = self.world.clock.now();
         for delivery in &deliveries {
             match self.deliver(subscription.as_mut(), delivery, &mut applied).await? {
-                Fate::Applied => applied.add(delivery),
+                Fate::Applied => {
+                    applied.add(delivery);
+                    let now = self.world.clock.now();
+                    if now.since(committed) >= COMMIT_EVERY {
+                        applied.commit(subscription.as_mut()).await?;
+                        committed = now;
+                    }
+                }
                 Fate::GivenUp(reason) => {
                     tracing::error!(
                         group = self.group, topic = delivery.topic, offset = delivery.offset,
@@ -171,7 +184,8 @@ impl Consumer<'_> {
 }
 
 /// The last delivery of each partition that the handler has taken and the log does not know of yet. Events that
-/// arrive together are committed together: the cost of a commit, not of the handler, would set the pace.
+/// arrive together are committed together, unless that takes long: the cost of a commit, not of the handler, would set
+/// the pace.
 #[derive(Default)]
 struct Applied<'d>(Vec<&'d Delivery>);
 

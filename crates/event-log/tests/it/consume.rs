@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use async_trait::async_trait;
-use event_log::sqlite::Log;
+use event_log::Archive as _;
+use event_log::sqlite::{Archive, Log};
 use event_log::{Event, EventLog, HandleError, Handler, consume};
 use sql::sqlite::Sharing;
 use testkit::{ManualClock, TempDir, eventually};
@@ -21,6 +22,10 @@ enum Act {
     Reject,
     Fail,
     Panic,
+    /// Takes a second, then takes the event.
+    TakeTime,
+    /// Is never done.
+    Hang,
 }
 
 #[derive(Default)]
@@ -28,6 +33,7 @@ struct Script {
     /// Acts for the events with these numbers; without one an event is taken.
     acts: Mutex<VecDeque<(u32, Act)>>,
     called: Mutex<Vec<u32>>,
+    clock: Option<ManualClock>,
 }
 
 #[async_trait]
@@ -46,6 +52,11 @@ impl Handler for Script {
             Some(Act::Reject) => Err(HandleError::Reject("no such field".to_owned())),
             Some(Act::Fail) => Err(HandleError::Failed(anyhow!("no such user").context("not applied"))),
             Some(Act::Panic) => panic!("as the test wants"),
+            Some(Act::TakeTime) => {
+                self.clock.as_ref().unwrap().advance(Duration::from_secs(1));
+                Ok(())
+            }
+            Some(Act::Hang) => std::future::pending().await,
         }
     }
 }
@@ -67,7 +78,8 @@ impl Bench {
         let path = directory.path().join("events.db");
         let log = Log::open(&path, Sharing::Exclusive, world.clone()).await.unwrap();
         log.publish("t", &[event(1), event(2), event(3)]).await.unwrap();
-        let script = Arc::new(Script { acts: Mutex::new(acts.into_iter().collect()), ..Script::default() });
+        let acts = Mutex::new(acts.into_iter().collect());
+        let script = Arc::new(Script { acts, clock: Some(clock.clone()), ..Script::default() });
         let shutdown = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let (handler, end) = (Arc::clone(&script), shutdown.clone());
@@ -119,6 +131,19 @@ async fn transient_trouble_is_tried_again_for_ever_and_later_events_wait() {
     assert_eq!(bench.called(), expected);
     assert!(bench.log.dead_letters().await.unwrap().is_empty());
     assert_eq!(bench.left_over().await, [99]);
+}
+
+/// Whoever gets the partition next begins there, if we die while we are at the third.
+#[tokio::test]
+async fn what_takes_long_is_committed_on_the_way() {
+    let bench = Bench::start([(1, Act::TakeTime), (2, Act::TakeTime), (3, Act::Hang)]).await;
+    let archive = Archive::open(&bench._directory.path().join("events.db")).await.unwrap();
+    let second = bench.log.events("t").await.unwrap()[1].offset;
+    let committed = async || {
+        let progress = archive.progress(&["g"], &["t"]).await.unwrap();
+        bench.called() == [1, 2, 3] && progress.first().is_some_and(|progress| progress.next == second + 1)
+    };
+    eventually("the commit of two events", SOON, committed).await;
 }
 
 #[tokio::test]

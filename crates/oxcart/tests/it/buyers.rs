@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use oxcart::audit::Status;
 use platform::World;
+use platform::retry::Backoff;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use types::UserId;
@@ -14,8 +15,8 @@ use crate::client::{Client, Reply};
 /// How long a buyer waits for one answer. A shop that stands still gives none.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 
-/// How long he waits before he asks again, so that a shop that is down is not kept busy with refusals.
-const PAUSE: Duration = Duration::from_millis(50);
+/// How long he waits before he asks again, so that a shop that is down is not kept busy with refusals: longer each time.
+const PAUSE: Backoff = Backoff { base: Duration::from_millis(50), cap: Duration::from_secs(1) };
 
 /// After so long he gives up, and the test with him: far beyond what is promised.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -73,6 +74,7 @@ impl Buyer {
     async fn ask<T>(&self, what: &str, look: impl AsyncFn() -> Option<T>) -> T {
         let clock = World::real().clock;
         let began = clock.now();
+        let mut attempt = 0;
         loop {
             if let Some(answer) = look().await {
                 return answer;
@@ -83,7 +85,8 @@ impl Buyer {
                 "user {} waits in vain for {what}: {last:?}",
                 self.user
             );
-            clock.sleep(PAUSE).await;
+            clock.sleep(PAUSE.delay(attempt, 1.0)).await;
+            attempt += 1;
         }
     }
 }
