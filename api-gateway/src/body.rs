@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use axum::body::Body as HttpBody;
 use axum::extract::{FromRequest, OptionalFromRequest, Request};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use proto::{Reason, Rejection};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use tonic::Code;
 
 use crate::fields::{Fields, Json, Read};
@@ -19,6 +19,10 @@ use crate::problem::{FieldError, Problem};
 const LIMIT: usize = 64 * 1024;
 /// How long a body may take to arrive.
 const WITHIN: Duration = Duration::from_secs(10);
+/// How long it may take before its rate is looked at.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The least rate from then on, in bytes a second.
+const RATE: u32 = 1024;
 
 /// A body understood to the last field. `Option<Body<T>>` where a request may do without one.
 pub(crate) struct Body<T>(pub(crate) T);
@@ -76,15 +80,27 @@ async fn collect(headers: &HeaderMap, body: HttpBody) -> Result<Bytes, Problem> 
     if announced.is_some_and(|length| length > LIMIT as u64) {
         return Err(too_large());
     }
-    match timeout(WITHIN, Limited::new(body, LIMIT).collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(error)) => Err(Problem::bare(StatusCode::BAD_REQUEST).because(error)),
-        Err(_elapsed) => {
-            let detail = "the body did not arrive in time";
-            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", detail))
+    let began = Instant::now();
+    let mut body = Limited::new(body, LIMIT);
+    let mut bytes = BytesMut::new();
+    loop {
+        match timeout_at(began + time_for(bytes.len()), body.frame()).await {
+            Ok(Some(Ok(frame))) => bytes.extend(frame.into_data()),
+            Ok(None) => return Ok(bytes.freeze()),
+            Ok(Some(Err(error))) if error.is::<LengthLimitError>() => return Err(too_large()),
+            Ok(Some(Err(error))) => return Err(Problem::bare(StatusCode::BAD_REQUEST).because(error)),
+            Err(_elapsed) => {
+                let detail = "the body did not arrive in time";
+                return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", detail));
+            }
         }
     }
+}
+
+/// How long a body may have taken of which so many bytes have arrived.
+fn time_for(received: usize) -> Duration {
+    let received = u32::try_from(received).unwrap_or(u32::MAX);
+    WITHIN.min(PATIENCE + Duration::from_secs(received.into()) / RATE)
 }
 
 fn parse<T: Read>(bytes: &[u8]) -> Result<T, Problem> {

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use axum::body::Body;
 use bytes::Bytes;
 use futures::stream;
@@ -30,7 +32,7 @@ async fn only_json_is_read() {
 }
 
 #[tokio::test]
-async fn a_body_that_says_it_is_compressed_is_not_read() {
+async fn b1_a_body_that_says_it_is_compressed_is_not_read() {
     let shop = Shop::open().await;
     shop.services.replies("add_item", cart());
     let body = r#"{"product_id": 1, "quantity": 2}"#;
@@ -46,15 +48,26 @@ async fn a_body_that_says_it_is_compressed_is_not_read() {
     assert_eq!(shop.services.calls(), 1);
 }
 
+/// So many bytes each second, without end.
+fn dripping(bytes_a_second: usize) -> Body {
+    let seconds = tokio::time::interval(Duration::from_secs(1));
+    Body::from_stream(stream::unfold(seconds, move |mut seconds| async move {
+        seconds.tick().await;
+        Some((Ok::<_, std::io::Error>(Bytes::from(vec![b' '; bytes_a_second])), seconds))
+    }))
+}
+
 #[tokio::test(start_paused = true)]
-async fn a_body_that_does_not_come_is_the_clients_fault() {
+async fn b3_a_body_that_does_not_come_is_the_clients_fault() {
     let shop = Shop::open().await;
-    let stalled = Request::post(ITEMS)
-        .header("content-type", "application/json")
-        .body(Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>()));
-    let began = tokio::time::Instant::now();
-    shop.send(stalled.unwrap()).await.problem(408, "request_timeout");
-    assert_eq!(began.elapsed().as_secs(), 10);
+    for (bytes_a_second, seconds) in [(0, 5), (1, 5), (300, 7), (1024, 10), (5000, 10)] {
+        let began = tokio::time::Instant::now();
+        let body = dripping(bytes_a_second);
+        let slow = Request::post(ITEMS).header("content-type", "application/json").body(body).unwrap();
+        shop.send(slow).await.problem(408, "request_timeout");
+        assert_eq!(began.elapsed().as_secs(), seconds);
+    }
+    assert_eq!(shop.services.calls(), 0);
 }
 
 #[tokio::test]
@@ -104,7 +117,7 @@ async fn the_words_are_ours() {
 }
 
 #[tokio::test]
-async fn sixty_four_kib_and_not_a_byte_more() {
+async fn b1_sixty_four_kib_and_not_a_byte_more() {
     let shop = Shop::open().await;
     shop.services.replies("add_item", cart());
     let body = r#"{"product_id": 1, "quantity": 2}"#;
