@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 
 use crate::auth::{KeySetUrl, MIN_SECRET};
 use crate::client_address::Network;
+use crate::serve::Port;
 
 /// REST gateway of the shop
 #[derive(clap::Parser, Debug, Clone)]
@@ -129,6 +130,9 @@ pub struct Settings {
     /// How long POST /api/v1/checkout waits for the end before it answers 202, in milliseconds, 0 to 20000
     #[arg(long, env = "CHECKOUT_WAIT_MS", default_value = "10000", value_parser = clap::value_parser!(u64).range(0..=20_000))]
     pub checkout_wait_ms: u64,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "described where it is defined")]
+    pub port: Port,
     /// Through which all instances share the limits. Not a setting here, so that a program that has these settings
     /// and those of services has `REDIS_URL` once.
     #[arg(skip)]
@@ -151,8 +155,14 @@ impl Settings {
 pub struct Timeouts {
     /// For a whole request, its body included.
     pub request: Duration,
-    /// For the head of a request, and between two of them.
+    /// For the head of a request from its first byte, for the first one of a connection, and for the handshake of TLS.
     pub header: Duration,
+    /// Between two requests.
+    pub idle: Duration,
+    /// For a client to take anything of what it is sent.
+    pub write: Duration,
+    /// Between two looks at the files of the certificate.
+    pub certificate: Duration,
     /// For what still runs at the shutdown.
     pub drain: Duration,
 }
@@ -162,6 +172,9 @@ impl Default for Timeouts {
         Self {
             request: Duration::from_secs(30),
             header: Duration::from_secs(10),
+            idle: Duration::from_secs(30),
+            write: Duration::from_secs(10),
+            certificate: Duration::from_secs(10),
             drain: Duration::from_secs(25),
         }
     }

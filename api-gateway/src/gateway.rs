@@ -27,6 +27,7 @@ use crate::{routes, serve};
 pub struct Gateway {
     shop: Shop,
     router: Router,
+    port: serve::Opened,
 }
 
 /// What handlers work with.
@@ -75,6 +76,7 @@ pub async fn open(
              loopback address such as 127.0.0.1, or AUTH_MODE=jwt"
         );
     }
+    let port = serve::open(settings.port.clone()).await?;
     let link = settings.redis.as_ref().map(Link::open).transpose()?;
     let limits = NonZeroU32::new(settings.rate_limit_rps)
         .zip(NonZeroU32::new(settings.rate_limit_burst))
@@ -91,7 +93,7 @@ pub async fn open(
         world,
     });
     let router = routes::router(&shop);
-    Ok(Gateway { shop, router })
+    Ok(Gateway { shop, router, port })
 }
 
 impl Auth {
@@ -140,7 +142,7 @@ impl Gateway {
         let address = listener.local_addr().context("the listener has no address")?;
         tracing::info!(%address, mode = ?self.shop.auth.mode(), "gateway listening");
         let served = tokio::select! {
-            served = serve::serve(self.router, self.shop.timeouts, listener, shutdown) => served,
+            served = self.port.serve(&self.shop, self.router, listener, shutdown) => served,
             never = self.shop.auth.verifier.keep_fresh() => match never {},
         };
         if let Some(limits) = &self.shop.limits {

@@ -1,138 +1,181 @@
 //! Connections.
 //!
-//! Our own accept loop, since axum's sets no timeout for half-sent heads and no bound for their size.
+//! Our own accept loop, since axum's sets no timeout for half-sent heads and no bound for their size or for
+//! connections. What a client may do before there is a request is decided here and below: how many connections there
+//! are (`places`), what bytes are a request and how long they are waited for (`wire`), and how a connection ends
+//! (`connection`).
 
+mod connection;
+mod exchange;
+mod framing;
+mod head;
+mod linger;
+mod patience;
+mod places;
+mod refusal;
+mod settings;
+mod tls;
+mod wire;
+
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use axum::Router;
-use axum::body::Body;
-use axum::extract::ConnectInfo;
-use http::Request;
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt as _;
 
-use crate::config::Timeouts;
+use crate::gateway::Shop;
+use connection::Door;
+use exchange::Exchange;
+use places::Places;
+use tls::{Files, Tls};
 
-/// Connections at a time; further ones wait to be accepted.
-const MAX_CONNECTIONS: usize = 4096;
-/// Requests at a time on one HTTP/2 connection.
-const MAX_STREAMS: u32 = 128;
-/// Bytes that the head of a request may have.
-const MAX_HEAD: usize = 16 * 1024;
-/// A silent HTTP/2 connection is asked so often whether it still lives.
-const PING_EVERY: Duration = Duration::from_secs(30);
+pub use settings::Port;
+
 /// The pause when the process has no file descriptor left for a new connection.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
+/// A peer that is gone without a word is found out by the system: asked after this silence, so often.
+const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);
 
-/// Serves the router until the shutdown, then finishes what runs, within the drain timeout.
-pub(crate) async fn serve(
-    router: Router,
-    timeouts: Timeouts,
-    listener: TcpListener,
+/// What the settings say of the port, ready to be served on.
+pub(crate) struct Opened {
+    port: Port,
+    tls: Option<(Tls, Files)>,
+}
+
+/// Reads the certificate, if there is one.
+///
+/// # Errors
+/// A certificate that can't be used.
+pub(crate) async fn open(port: Port) -> anyhow::Result<Opened> {
+    let tls = tls::open(&port).await?;
+    Ok(Opened { port, tls })
+}
+
+impl Opened {
+    /// Serves the router until the shutdown, then finishes what runs, within the drain timeout.
+    pub(crate) async fn serve(
+        self,
+        shop: &Shop,
+        router: Router,
+        listener: TcpListener,
+        shutdown: CancellationToken,
+    ) -> anyhow::Result<()> {
+        watch_for_dead_peers(&listener).context("the listener takes no options")?;
+        let (tls, files) = self.tls.unzip();
+        let mut connections = Connections {
+            door: Arc::new(Door::new(shop, router, tls)),
+            places: Places::new(&self.port, &shop.trusted_proxies),
+            running: JoinSet::new(),
+            shutdown,
+        };
+        let following = async {
+            match files {
+                Some(files) => files.follow(shop.timeouts.certificate).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = connections.accept(&listener) => {}
+            () = following => {}
+        }
+        drop(listener);
+        connections.drain(shop.timeouts.drain).await;
+        Ok(())
+    }
+}
+
+/// Accepted sockets have the options of their listener.
+fn watch_for_dead_peers(listener: &TcpListener) -> io::Result<()> {
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_AFTER).with_interval(KEEPALIVE_EVERY);
+    SockRef::from(listener).set_tcp_keepalive(&keepalive)
+}
+
+struct Connections {
+    door: Arc<Door>,
+    places: Places,
+    running: JoinSet<()>,
     shutdown: CancellationToken,
-) -> anyhow::Result<()> {
-    let http = Arc::new(http(timeouts));
-    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let graceful = GracefulShutdown::new();
-    let mut connections = JoinSet::new();
-    loop {
-        let accepted = tokio::select! {
-            () = shutdown.cancelled() => break,
-            accepted = accept(&listener, &room) => accepted,
-            Some(_) = connections.join_next(), if !connections.is_empty() => continue,
-        };
-        match accepted {
-            Ok((stream, peer, permit)) => {
-                let connection = Connection { http: http.clone(), router: router.clone(), peer, permit };
-                connections.spawn(connection.serve(stream, timeouts.header, graceful.watcher()));
+}
+
+impl Connections {
+    /// Lets clients in, until the shutdown.
+    async fn accept(&mut self, listener: &TcpListener) {
+        let shutdown = self.shutdown.clone();
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                Some(ended) = self.running.join_next_with_id() => self.forget(ended),
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, peer)) => self.admit(stream, peer),
+                    Err(error) => {
+                        tracing::warn!(%error, "connection not accepted");
+                        self.places.make_room();
+                        sleep(OUT_OF_DESCRIPTORS).await;
+                    }
+                },
             }
-            Err(error) => {
-                tracing::warn!(%error, "connection not accepted");
-                sleep(OUT_OF_DESCRIPTORS).await;
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = self.until_there_is_room() => {}
             }
         }
     }
-    drop(listener);
-    if timeout(timeouts.drain, graceful.shutdown()).await.is_err() {
-        tracing::warn!(connections = connections.len(), "requests cut off at shutdown");
-    }
-    connections.shutdown().await;
-    Ok(())
-}
 
-async fn accept(
-    listener: &TcpListener,
-    room: &Arc<Semaphore>,
-) -> std::io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let permit = room.clone().acquire_owned().await.map_err(std::io::Error::other)?;
-    let (stream, peer) = listener.accept().await?;
-    stream.set_nodelay(true)?;
-    Ok((stream, peer, permit))
-}
-
-fn http(timeouts: Timeouts) -> Builder<TokioExecutor> {
-    let mut http = Builder::new(TokioExecutor::new());
-    http.http1().timer(TokioTimer::new()).header_read_timeout(timeouts.header).max_buf_size(MAX_HEAD);
-    http.http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(MAX_STREAMS)
-        .max_header_list_size(MAX_HEAD as u32)
-        .keep_alive_interval(PING_EVERY);
-    http
-}
-
-/// One connection, and its place among all of them.
-struct Connection {
-    http: Arc<Builder<TokioExecutor>>,
-    router: Router,
-    peer: SocketAddr,
-    permit: OwnedSemaphorePermit,
-}
-
-impl Connection {
-    async fn serve(self, stream: TcpStream, first_within: Duration, watcher: Watcher) {
-        let Self { http, router, peer, permit } = self;
-        let asked = Arc::new(AtomicBool::new(false));
-        let service = service_fn({
-            let asked = asked.clone();
-            move |mut request: Request<Incoming>| {
-                asked.store(true, Ordering::Relaxed);
-                request.extensions_mut().insert(ConnectInfo(peer));
-                router.clone().oneshot(request.map(Body::new))
-            }
-        });
-        let connection = http.serve_connection(TokioIo::new(stream), service).into_owned();
-        let served = watcher.watch(connection);
-        tokio::pin!(served);
-        // hyper's header timeout begins once it knows which HTTP is spoken; a peer that does not even say that much
-        // is ours to send away.
-        let ended = tokio::select! {
-            ended = &mut served => ended,
-            () = silence(&asked, first_within) => return,
-        };
-        if let Err(error) = ended {
+    fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
+        if !self.places.admits(peer.ip()) {
+            // Not even a word: what it would cost is what is to be saved.
+            tracing::debug!(%peer, "too many connections from one address");
+            return;
+        }
+        if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, %peer, "connection broken");
+            return;
         }
-        drop(permit);
+        let exchange = Exchange::new();
+        let serving = self.door.clone().serve(stream, peer, exchange.clone(), self.shutdown.clone());
+        let connection = self.running.spawn(serving).id();
+        self.places.take(connection, peer.ip(), exchange);
     }
-}
 
-/// Resolves if nothing was asked within the time, else never.
-async fn silence(asked: &AtomicBool, first_within: Duration) {
-    sleep(first_within).await;
-    if asked.load(Ordering::Relaxed) {
-        std::future::pending::<()>().await;
+    /// When the house is full, who has been silent for longest gives way to the one who has just come. Where nobody is
+    /// silent, the next one waits at the door until a request has ended: none is cut off for another.
+    async fn until_there_is_room(&mut self) {
+        while self.places.are_exceeded() {
+            self.places.make_room();
+            match timeout(OUT_OF_DESCRIPTORS, self.running.join_next_with_id()).await {
+                Ok(Some(ended)) => self.forget(ended),
+                Ok(None) => return,
+                // Somebody may be silent by now.
+                Err(_elapsed) => {}
+            }
+        }
+    }
+
+    fn forget(&mut self, ended: Result<(Id, ()), JoinError>) {
+        let connection = match ended {
+            Ok((connection, ())) => connection,
+            Err(error) => {
+                tracing::error!(%error, "connection failed");
+                error.id()
+            }
+        };
+        self.places.give_back(connection);
+    }
+
+    /// Every connection has heard of the shutdown, and ends with the requests that it has.
+    async fn drain(mut self, within: Duration) {
+        let all = async { while self.running.join_next().await.is_some() {} };
+        if timeout(within, all).await.is_err() {
+            tracing::warn!(connections = self.running.len(), "requests cut off at shutdown");
+        }
+        self.running.shutdown().await;
     }
 }

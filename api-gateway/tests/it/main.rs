@@ -22,4 +22,8 @@ mod policies;
 mod products;
 mod public_keys;
 mod replies;
+mod running;
 mod shop;
+mod slow_clients;
+mod smuggling;
+mod tls;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use api_gateway::auth::{Identity, Role, Signer};
-use api_gateway::{AuthMode, Gateway, Peers, Settings, Timeouts};
+use api_gateway::{AuthMode, Gateway, Peers, Port, Settings, Timeouts};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
@@ -56,6 +56,7 @@ pub(crate) fn settings() -> Settings {
         trusted_proxies: Vec::new(),
         cors_origins: Vec::new(),
         checkout_wait_ms: 10_000,
+        port: Port::default(),
         redis: None,
         timeouts: Timeouts::default(),
     }

@@ -1,0 +1,89 @@
+//! How many connections there may be, and whose.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::Id;
+
+use super::exchange::Exchange;
+use super::settings::Port;
+use crate::client_address::Network;
+use crate::limits::Client;
+
+/// A client gets that long to begin with a request before another may take its place.
+const JUST_COME: Duration = Duration::from_secs(1);
+
+/// The places for connections.
+pub(super) struct Places {
+    all: usize,
+    per_address: usize,
+    /// Proxies: behind one address are many clients.
+    exempt: Vec<Network>,
+    taken: HashMap<Id, Place>,
+    by_address: HashMap<Client, usize>,
+}
+
+struct Place {
+    /// Unless it is exempt.
+    client: Option<Client>,
+    exchange: Arc<Exchange>,
+}
+
+impl Places {
+    pub(super) fn new(port: &Port, exempt: &[Network]) -> Self {
+        Self {
+            all: port.max_connections,
+            per_address: port.max_connections_per_address,
+            exempt: exempt.to_vec(),
+            taken: HashMap::new(),
+            by_address: HashMap::new(),
+        }
+    }
+
+    /// Whether the address may have one more connection.
+    pub(super) fn admits(&self, address: IpAddr) -> bool {
+        let taken = self.counted(address).and_then(|client| self.by_address.get(&client));
+        taken.is_none_or(|taken| *taken < self.per_address)
+    }
+
+    pub(super) fn take(&mut self, connection: Id, address: IpAddr, exchange: Arc<Exchange>) {
+        let client = self.counted(address);
+        if let Some(client) = client {
+            *self.by_address.entry(client).or_default() += 1;
+        }
+        self.taken.insert(connection, Place { client, exchange });
+    }
+
+    pub(super) fn give_back(&mut self, connection: Id) {
+        let Some(Place { client: Some(client), .. }) = self.taken.remove(&connection) else { return };
+        if let Some(taken) = self.by_address.get_mut(&client) {
+            *taken -= 1;
+            if *taken == 0 {
+                self.by_address.remove(&client);
+            }
+        }
+    }
+
+    /// Whether there are more connections than places.
+    pub(super) fn are_exceeded(&self) -> bool {
+        self.taken.len() > self.all
+    }
+
+    /// Sends away who has been silent for longest. Nobody, if every other connection has just come or has a request
+    /// under way.
+    pub(super) fn make_room(&self) {
+        let silent = self.taken.values().filter_map(|place| Some((place.exchange.silent_since()?, place)));
+        if let Some((since, place)) = silent.min_by_key(|(since, _)| *since)
+            && since.elapsed() >= JUST_COME
+        {
+            place.exchange.send_away();
+        }
+    }
+
+    fn counted(&self, address: IpAddr) -> Option<Client> {
+        let exempt = self.exempt.iter().any(|network| network.contains(address));
+        (!exempt).then(|| Client::at(address))
+    }
+}
