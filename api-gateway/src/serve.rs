@@ -2,10 +2,11 @@
 //!
 //! Our own accept loop, since axum's sets no timeout for half-sent heads and no bound for their size or for
 //! connections. What a client may do before there is a request is decided here and below: how many connections there
-//! are (`places`), what bytes are a request and how long they are waited for (`wire`), and how a connection ends
-//! (`connection`).
+//! are (`places`), what bytes are a request and how long they are waited for (`wire`), how long an answer waits to be taken
+//! (`patience`, `delivery`), and how a connection ends (`connection`).
 
 mod connection;
+mod delivery;
 mod exchange;
 mod framing;
 mod head;

@@ -1,8 +1,8 @@
 //! One connection, from the handshake to the end.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -10,7 +10,7 @@ use axum::extract::ConnectInfo;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
+use super::delivery::{Deliveries, Sent};
 use super::exchange::Exchange;
 use super::tls::Tls;
 use super::wire::Wire;
@@ -34,13 +35,10 @@ const STREAM_WINDOW: u32 = 64 * 1024;
 const MAX_RESETS: usize = 20;
 /// Mistakes on the level of frames that an HTTP/2 client may make.
 const MAX_MISTAKES: usize = 100;
-/// A silent HTTP/2 connection is asked so often whether it still lives, and given so long to answer.
-const PING_EVERY: Duration = Duration::from_secs(30);
-const PONG_WITHIN: Duration = Duration::from_secs(10);
 
 /// What all connections are served with.
 pub(super) struct Door {
-    http: Builder<TokioExecutor>,
+    http: Builder<Deliveries>,
     router: Router,
     refusals: Router,
     timeouts: Timeouts,
@@ -49,7 +47,13 @@ pub(super) struct Door {
 
 impl Door {
     pub(super) fn new(shop: &Shop, router: Router, tls: Option<Tls>) -> Self {
-        Self { http: http(), router, refusals: refusal::refusals(shop), timeouts: shop.timeouts, tls }
+        Self {
+            http: http(shop.timeouts),
+            router,
+            refusals: refusal::refusals(shop),
+            timeouts: shop.timeouts,
+            tls,
+        }
     }
 
     /// Serves the connection until it ends, is silent for too long, or makes room for another.
@@ -70,6 +74,7 @@ impl Door {
         };
         tokio::select! {
             () = served => {}
+            () = exchange.abused() => tracing::info!(%peer, "connection closed: too many requests taken back"),
             () = exchange.sent_away() => tracing::debug!(%peer, "connection made room for another"),
         }
     }
@@ -84,7 +89,7 @@ impl Door {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let service = service_fn(|mut request: Request<Incoming>| {
-            let open = exchange.request();
+            let mut open = exchange.request();
             let router = match exchange.refusal(&request) {
                 Some(refusal) => {
                     request.extensions_mut().insert(refusal);
@@ -94,7 +99,11 @@ impl Door {
             };
             request.extensions_mut().insert(ConnectInfo(peer));
             let answer = router.clone().oneshot(request.map(Body::new));
-            async move { answer.await.map(|answer| answer.map(|body| open.until_sent(body))) }
+            async move {
+                let answer = answer.await?;
+                open.answered();
+                Ok::<_, Infallible>(answer.map(|body| Sent::new(body, open)))
+            }
         });
         let wire = Wire::new(stream, self.timeouts, exchange.clone());
         let connection = self.http.serve_connection(TokioIo::new(wire), service);
@@ -124,8 +133,8 @@ impl Door {
     }
 }
 
-fn http() -> Builder<TokioExecutor> {
-    let mut http = Builder::new(TokioExecutor::new());
+fn http(timeouts: Timeouts) -> Builder<Deliveries> {
+    let mut http = Builder::new(Deliveries { limit: timeouts.write });
     // Heads reach hyper whole, see `Wire`: neither their times nor their sizes are left to it.
     http.http1().header_read_timeout(None).max_headers(head::MAX_FIELDS).max_buf_size(2 * head::MAX_BYTES);
     http.http2()
@@ -136,7 +145,8 @@ fn http() -> Builder<TokioExecutor> {
         .initial_stream_window_size(STREAM_WINDOW)
         .max_pending_accept_reset_streams(MAX_RESETS)
         .max_local_error_reset_streams(MAX_MISTAKES)
-        .keep_alive_interval(PING_EVERY)
-        .keep_alive_timeout(PONG_WITHIN);
+        // A connection with requests may be silent, but must live.
+        .keep_alive_interval(timeouts.idle)
+        .keep_alive_timeout(timeouts.write);
     http
 }

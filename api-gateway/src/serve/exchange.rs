@@ -1,14 +1,9 @@
 //! What is under way on a connection.
 
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::Body;
-use bytes::Bytes;
 use http::Request;
-use http_body::{Frame, SizeHint};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
@@ -18,11 +13,15 @@ use super::refusal::Refusal;
 /// with a letter.
 pub(super) const REFUSED: &str = "-";
 
+/// Requests that a client may take back before they are answered, and one more for each answer.
+const MAX_TAKEN_BACK: u32 = 100;
+
 /// What the parts of a connection know of each other: the bytes, the requests, and the house that may be full.
 pub(super) struct Exchange {
     state: Mutex<State>,
     refusal: OnceLock<Refusal>,
     farewell: Notify,
+    enough: Notify,
 }
 
 struct State {
@@ -30,12 +29,14 @@ struct State {
     open: usize,
     /// When the last of them was, or the peer was heard of.
     since: Instant,
+    /// Requests that the client took back before they were answered, less those that were answered.
+    taken_back: u32,
 }
 
 impl Exchange {
     pub(super) fn new() -> Arc<Self> {
-        let state = Mutex::new(State { open: 0, since: Instant::now() });
-        Arc::new(Self { state, refusal: OnceLock::new(), farewell: Notify::new() })
+        let state = Mutex::new(State { open: 0, since: Instant::now(), taken_back: 0 });
+        Arc::new(Self { state, refusal: OnceLock::new(), farewell: Notify::new(), enough: Notify::new() })
     }
 
     /// Something of a request has arrived.
@@ -46,7 +47,7 @@ impl Exchange {
     /// A request, until what is returned is dropped.
     pub(super) fn request(self: &Arc<Self>) -> Open {
         self.state().open += 1;
-        Open(self.clone())
+        Open { exchange: self.clone(), answered: false }
     }
 
     /// Since when no request has been under way.
@@ -91,51 +92,38 @@ impl Exchange {
         }
     }
 
+    /// Resolves when the client has taken back more requests than anybody has reason to: each costs us more than it.
+    pub(super) async fn abused(&self) {
+        self.enough.notified().await;
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A request that is under way.
-pub(super) struct Open(Arc<Exchange>);
+pub(super) struct Open {
+    exchange: Arc<Exchange>,
+    answered: bool,
+}
 
 impl Open {
-    /// The body, with which the request ends.
-    pub(super) fn until_sent(self, body: Body) -> Sent {
-        Sent { body, _open: self }
+    /// There is an answer, with whose last byte the request ends.
+    pub(super) fn answered(&mut self) {
+        self.answered = true;
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        let mut state = self.0.state();
+        let mut state = self.exchange.state();
         state.open -= 1;
         state.since = Instant::now();
-    }
-}
-
-/// The body of an answer, until it is sent or given up.
-pub(super) struct Sent {
-    body: Body,
-    _open: Open,
-}
-
-impl http_body::Body for Sent {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        state.taken_back =
+            if self.answered { state.taken_back.saturating_sub(1) } else { state.taken_back + 1 };
+        if state.taken_back > MAX_TAKEN_BACK {
+            self.exchange.enough.notify_one();
+        }
     }
 }

@@ -1,0 +1,139 @@
+//! Answers on HTTP/2 that their client does not take.
+//!
+//! A client of HTTP/2 says for each answer how many bytes it has room for, and may say none while it reads on from the
+//! socket. hyper waits for room without an end, and asks the body for nothing meanwhile. So each request is run within a
+//! limit for what has been handed over, or is ready to be, and is not asked for more: the request alone is reset, for
+//! behind the connection of a proxy are many clients.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use hyper::rt::Executor;
+use hyper_util::rt::TokioExecutor;
+use tokio::task_local;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::exchange::Open;
+
+/// Bytes that are handed over at a time: what is less is not missed.
+const STEP: usize = 16 * 1024;
+
+/// Since when the client could have taken more; none while it is not its turn.
+type Waiting = Arc<Mutex<Option<Instant>>>;
+
+task_local! {
+    static WAITING: Waiting;
+}
+
+/// Runs the requests of HTTP/2, each until it is delivered or its client has taken nothing for so long.
+#[derive(Clone)]
+pub(super) struct Deliveries {
+    pub(super) limit: Duration,
+}
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Deliveries {
+    fn execute(&self, request: F) {
+        let waiting = Waiting::default();
+        let request = Box::pin(WAITING.scope(waiting.clone(), request));
+        TokioExecutor::new().execute(Delivery { request, waiting, limit: self.limit, late: None });
+    }
+}
+
+struct Delivery<F> {
+    request: Pin<Box<F>>,
+    waiting: Waiting,
+    limit: Duration,
+    late: Option<Pin<Box<Sleep>>>,
+}
+
+impl<F: Future<Output = ()>> Future for Delivery<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        if this.request.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        // Only the request itself, within the poll above, changes it.
+        let waiting = *this.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(since) = waiting else {
+            this.late = None;
+            return Poll::Pending;
+        };
+        let end = since + this.limit;
+        let late = this.late.get_or_insert_with(|| Box::pin(sleep_until(end)));
+        if late.deadline() != end {
+            late.as_mut().reset(end);
+        }
+        late.as_mut().poll(cx)
+    }
+}
+
+/// The body of an answer, until it is sent or given up.
+pub(super) struct Sent {
+    body: Body,
+    /// Of its last frame, what is not handed over yet.
+    rest: Bytes,
+    _open: Open,
+}
+
+impl Sent {
+    pub(super) fn new(body: Body, open: Open) -> Self {
+        wait_for_client(true);
+        Self { body, rest: Bytes::new(), _open: open }
+    }
+}
+
+/// Whose turn it is: the client's, or ours. Only HTTP/2 wants to know.
+fn wait_for_client(wait: bool) {
+    let _ = WAITING.try_with(|waiting| {
+        *waiting.lock().unwrap_or_else(PoisonError::into_inner) = wait.then(Instant::now);
+    });
+}
+
+impl http_body::Body for Sent {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        if self.rest.is_empty() {
+            let frame = match Pin::new(&mut self.body).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => frame,
+                other => {
+                    wait_for_client(other.is_ready());
+                    return other;
+                }
+            };
+            match frame.into_data() {
+                Ok(data) => self.rest = data,
+                Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
+            }
+        }
+        wait_for_client(true);
+        let step = self.rest.len().min(STEP);
+        Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(step)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let mut hint = self.body.size_hint();
+        let rest = self.rest.len() as u64;
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper + rest);
+        }
+        hint.set_lower(hint.lower() + rest);
+        hint
+    }
+}
