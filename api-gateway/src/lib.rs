@@ -37,4 +37,4 @@ pub use gateway::{Gateway, open, run};
 pub use guard::Who;
 pub use peers::Peers;
 pub use routes::Policy;
-pub use serve::Port;
+pub use serve::{Port, healthcheck};

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use api_gateway::Config;
+use api_gateway::{Config, Listen};
 use platform::config::Task;
 
 #[global_allocator]
@@ -16,7 +16,8 @@ fn main() -> ExitCode {
             platform::run(NAME, &config.log.clone(), |shutdown| api_gateway::run(config, shutdown))
         }
         Task::HealthCheck(config) => {
-            platform::healthcheck::http(NAME, config.listen.bind_addr, config.listen.http_port)
+            let Listen { bind_addr, http_port } = config.listen;
+            api_gateway::healthcheck(NAME, bind_addr, http_port, &config.settings.port)
         }
     }
 }

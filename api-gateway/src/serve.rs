@@ -13,6 +13,7 @@ mod head;
 mod linger;
 mod patience;
 mod places;
+mod probe;
 mod refusal;
 mod settings;
 mod tls;
@@ -37,6 +38,7 @@ use exchange::Exchange;
 use places::Places;
 use tls::{Files, Tls};
 
+pub use probe::healthcheck;
 pub use settings::Port;
 
 /// The pause when the process has no file descriptor left for a new connection.

@@ -48,7 +48,7 @@ async fn a_page_of_products() {
 }
 
 #[tokio::test]
-async fn a_query_is_understood_or_refused() {
+async fn b5_a_query_is_understood_or_refused() {
     let shop = Shop::open().await;
     for (query, field) in [
         ("sort=cheap", "sort"),

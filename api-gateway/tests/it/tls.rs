@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -242,4 +243,17 @@ async fn t1_a_certificate_that_can_not_be_used_stops_the_start() {
         missing.starts_with(&format!("TLS_KEY={key} can't be read; wanted: a PEM file: No such file")),
         "{missing}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_healthcheck_speaks_what_the_gateway_speaks() {
+    let files = Files::of(&Certificate::new());
+    let shop = files.serve().await;
+    let exit = async |port: Port| {
+        let address = shop.address;
+        let asking = move || api_gateway::healthcheck("api-gateway", address.ip(), address.port(), &port);
+        tokio::task::spawn_blocking(asking).await.unwrap()
+    };
+    assert_eq!(exit(files.port()).await, ExitCode::SUCCESS);
+    assert_eq!(exit(Port::default()).await, ExitCode::FAILURE);
 }

@@ -15,6 +15,9 @@ use crate::config::Program;
 pub struct Addresses {
     /// The REST gateway.
     pub http: SocketAddr,
+    /// Whether it speaks TLS.
+    #[serde(default)]
+    pub tls: bool,
     /// The gRPC servers, by the name of their program.
     pub grpc: BTreeMap<String, SocketAddr>,
 }
@@ -22,7 +25,8 @@ pub struct Addresses {
 impl Addresses {
     /// The gateway as a URL.
     pub fn url(&self) -> String {
-        format!("http://{}", self.http)
+        let scheme = if self.tls { "https" } else { "http" };
+        format!("{scheme}://{}", self.http)
     }
 
     /// Where a program's gRPC server listens.

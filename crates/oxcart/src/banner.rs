@@ -57,9 +57,13 @@ mod tests {
     use super::*;
 
     fn banner(mode: &str) -> String {
+        banner_of(mode, false)
+    }
+
+    fn banner_of(mode: &str, tls: bool) -> String {
         let settings = Config::parse_from(["oxcart", "--auth-mode", mode]);
         let http = ([127, 0, 0, 1], 8080).into();
-        let addresses = Addresses { http, grpc: [].into() };
+        let addresses = Addresses { http, tls, grpc: [].into() };
         let token = (mode == "dev").then(|| "abc".into());
         Banner { settings: &settings, addresses: &addresses, token }.to_string()
     }
@@ -74,5 +78,6 @@ mod tests {
             assert!(line.contains(" -H \"Authorization: Bearer $TOKEN\""), "{line}");
         }
         assert!(jwt.contains("\n  TOKEN=$(oxcart token --user 1)  "), "{jwt}");
+        assert!(banner_of("dev", true).contains("\n  curl https://127.0.0.1:8080/api/v1/products\n"));
     }
 }

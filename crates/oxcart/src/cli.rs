@@ -46,7 +46,8 @@ pub fn run(settings: Config) -> ExitCode {
             platform::run("oxcart dlq", &log, |shutdown| stoppable(dlq::run(settings, command), shutdown))
         }
         Some(Command::Healthcheck) => {
-            platform::healthcheck::http("oxcart", settings.bind_addr, settings.http_port)
+            let Config { bind_addr, http_port, gateway, .. } = settings;
+            api_gateway::healthcheck("oxcart", bind_addr, http_port, &gateway.port)
         }
     }
 }

@@ -31,6 +31,9 @@ pub(crate) async fn run(settings: Config, url: Option<String>) -> anyhow::Result
         Some(url) => url.trim_end_matches('/').to_owned(),
         None => Addresses::read(&settings.data_dir)?.url(),
     };
+    if url.starts_with("https:") {
+        bail!("{url} speaks TLS, which the demo does not; wanted: a shop without TLS_CERT");
+    }
     let world = World::real();
     let mut demo = Demo { url, client: Client::builder().timeout(TIMEOUT).build()?, token: None, world };
     demo.walk().await

@@ -19,6 +19,7 @@ use crate::secret;
 /// Every port, bound before anything is opened: a port that is taken is found out in the first millisecond.
 pub struct Listeners {
     http: TcpListener,
+    tls: bool,
     grpc: Vec<(Program, TcpListener)>,
 }
 
@@ -33,7 +34,7 @@ impl Listeners {
         for program in Program::ALL {
             grpc.push((program, config::bind(settings.grpc_address(program), "GRPC_BASE_PORT").await?));
         }
-        Ok(Self { http, grpc })
+        Ok(Self { http, tls: settings.gateway.port.tls_cert.is_some(), grpc })
     }
 
     /// Where they listen.
@@ -45,7 +46,8 @@ impl Listeners {
             .grpc
             .iter()
             .map(|(program, listener)| Ok((program.name().to_owned(), listener.local_addr()?)));
-        Ok(Addresses { http: self.http.local_addr()?, grpc: grpc.collect::<anyhow::Result<_>>()? })
+        let grpc = grpc.collect::<anyhow::Result<_>>()?;
+        Ok(Addresses { http: self.http.local_addr()?, tls: self.tls, grpc })
     }
 }
 

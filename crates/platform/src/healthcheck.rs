@@ -2,13 +2,13 @@
 //!
 //! It is for whoever starts containers: an image needs neither a shell nor `curl` for it.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -24,9 +24,18 @@ pub fn grpc(program: &str, address: IpAddr, port: u16) -> ExitCode {
     exit_code(program, ask(address, port, ask_grpc))
 }
 
-/// Whether an HTTP server answers `GET /health/ready` with 200: exit code 0, or 1 and one line on stderr.
-pub fn http(program: &str, address: IpAddr, port: u16) -> ExitCode {
-    exit_code(program, ask(address, port, ask_http))
+/// Whether an HTTP server answers `GET /health/ready` with 200: exit code 0, or 1 and one line on stderr. `secure` makes
+/// of a connection what HTTP is spoken on; `Ok` for plain HTTP.
+pub fn http<S>(
+    program: &str,
+    address: IpAddr,
+    port: u16,
+    secure: impl AsyncFnOnce(TcpStream) -> io::Result<S>,
+) -> ExitCode
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    exit_code(program, ask(address, port, async |address| ask_http(address, secure).await))
 }
 
 fn exit_code(program: &str, outcome: anyhow::Result<()>) -> ExitCode {
@@ -75,8 +84,14 @@ async fn ask_grpc(address: SocketAddr) -> anyhow::Result<()> {
 }
 
 /// One request and the first line of the answer: not worth a client.
-async fn ask_http(address: SocketAddr) -> anyhow::Result<()> {
-    let mut connection = TcpStream::connect(address).await?;
+async fn ask_http<S>(
+    address: SocketAddr,
+    secure: impl AsyncFnOnce(TcpStream) -> io::Result<S>,
+) -> anyhow::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut connection = secure(TcpStream::connect(address).await?).await?;
     let request = format!("GET /health/ready HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     connection.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
@@ -106,7 +121,7 @@ mod tests {
 
     #[test]
     fn port_0_tells_nothing() {
-        let error = ask(Ipv4Addr::LOCALHOST.into(), 0, ask_http).unwrap_err();
+        let error = ask(Ipv4Addr::LOCALHOST.into(), 0, async |_| Ok(())).unwrap_err();
         assert!(error.to_string().contains("port 0"), "{error}");
     }
 
@@ -129,7 +144,7 @@ mod tests {
                 assert!(request[..read].starts_with(b"GET /health/ready HTTP/1.1\r\n"));
                 connection.write_all(answer.as_bytes()).await.unwrap();
             };
-            let (outcome, ()) = tokio::join!(ask_http(address), served);
+            let (outcome, ()) = tokio::join!(ask_http(address, async |plain| Ok(plain)), served);
             assert_eq!(outcome.err().map(|error| error.to_string()).as_deref(), says);
         }
     }

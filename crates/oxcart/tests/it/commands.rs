@@ -129,6 +129,9 @@ fn a_token_is_printed_and_an_audit_needs_a_shop() {
     assert_eq!((code, err.lines().count()), (Some(1), 1), "{err}");
     let (code, _, err) = run(&dir, &["demo"], &[]);
     assert_eq!((code, err.lines().count()), (Some(1), 1), "{err}");
+    let (code, _, err) = run(&dir, &["demo", "--url", "https://localhost:1"], &[]);
+    let said = "oxcart demo: https://localhost:1 speaks TLS, which the demo does not; wanted: a shop without TLS_CERT\n";
+    assert_eq!((code, err.as_str()), (Some(1), said));
     let nowhere = dir.path().join("nowhere");
     let elsewhere = [("DATA_DIR", nowhere.to_str().unwrap()), ("JWT_SECRET", "")];
     let (code, out, err) = run(&dir, &["token", "--user", "7"], &elsewhere);
