@@ -236,6 +236,10 @@ mod tests {
         assert_eq!((settings.rate_limit_rps, settings.rate_limit_burst), (10, 20));
         assert_eq!((settings.trusted_proxies.len(), settings.cors_origins.len()), (0, 0));
         assert_eq!((settings.checkout_wait_ms, settings.redis), (10_000, None));
+        let (port, default) = (settings.port, Port::default());
+        assert_eq!(port.max_connections, default.max_connections);
+        assert_eq!(port.max_connections_per_address, default.max_connections_per_address);
+        assert_eq!((port.tls_cert, port.tls_key), (None, None));
     }
 
     #[test]
@@ -263,6 +267,8 @@ mod tests {
                 "http://u:s3cret@id.example/",
                 "JWKS_URL=*** can't be used; wanted: place of the JSON Web",
             ),
+            ("MAX_CONNECTIONS", "0", "MAX_CONNECTIONS=0 can't be used: not between 1 and 1000000"),
+            ("MAX_CONNECTIONS_PER_ADDRESS", "many", "MAX_CONNECTIONS_PER_ADDRESS=many can't be used"),
         ] {
             let error = parse(&[(variable, value)]).unwrap_err();
             assert!(error.starts_with(starts), "{error}");

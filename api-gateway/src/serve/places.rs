@@ -87,3 +87,34 @@ impl Places {
         (!exempt).then(|| Client::at(address))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn b3_a_network_of_ipv6_has_the_places_of_one_address() {
+        let port = Port { max_connections_per_address: 1, ..Port::default() };
+        let mut places = Places::new(&port, &["2001:db8:1::/64".parse().unwrap()]);
+        let admits = |places: &Places, address: &str| places.admits(address.parse().unwrap());
+        let mut tasks = tokio::task::JoinSet::new();
+        for taken in ["2001:db8::1", "::ffff:10.0.0.1", "2001:db8:1::1"] {
+            assert!(admits(&places, taken));
+            let id = tasks.spawn(async {}).id();
+            places.take(id, taken.parse().unwrap(), Exchange::new());
+        }
+        for (address, admitted) in [
+            ("2001:db8::2", false),
+            ("2001:db8:0:1::1", true),
+            ("10.0.0.1", false),
+            ("10.0.0.2", true),
+            ("2001:db8:1::2", true),
+        ] {
+            assert_eq!(admits(&places, address), admitted, "{address}");
+        }
+        while let Some(ended) = tasks.join_next_with_id().await {
+            places.give_back(ended.unwrap().0);
+        }
+        assert!(admits(&places, "2001:db8::2") && places.by_address.is_empty() && places.taken.is_empty());
+    }
+}

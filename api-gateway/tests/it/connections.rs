@@ -69,6 +69,26 @@ async fn b1_a_body_too_large_is_refused_before_it_is_sent() {
 }
 
 #[tokio::test]
+async fn b1_a_body_without_end_is_refused_and_the_answer_arrives() {
+    let shop = serve().await;
+    let head = "POST /api/v1/cart/items HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n\
+                transfer-encoding: chunked\r\n\r\n";
+    let chunk = format!("2000\r\n{}\r\n", " ".repeat(0x2000));
+    for chunks in [9, 100] {
+        let answer = shop.raw(format!("{head}{}", chunk.repeat(chunks)).as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+        assert!(answer.contains("\"code\":\"payload_too_large\""), "{answer}");
+    }
+    let mut endless = shop.connect().await;
+    endless.write_all(head.as_bytes()).await.unwrap();
+    let mut taken = 0_usize;
+    while endless.write_all(chunk.as_bytes()).await.is_ok() {
+        taken += chunk.len();
+        assert!(taken < 64 * 1024 * 1024, "all of it is taken");
+    }
+}
+
+#[tokio::test]
 async fn a_shutdown_lets_requests_finish() {
     let shop = serve().await;
     shop.services.replies("add_item", cart());
