@@ -1,6 +1,5 @@
 //! One connection, from the handshake to the end.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -89,7 +88,7 @@ impl Door {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let service = service_fn(|mut request: Request<Incoming>| {
-            let mut open = exchange.request();
+            let open = exchange.request();
             let router = match exchange.refusal(&request) {
                 Some(refusal) => {
                     request.extensions_mut().insert(refusal);
@@ -99,11 +98,7 @@ impl Door {
             };
             request.extensions_mut().insert(ConnectInfo(peer));
             let answer = router.clone().oneshot(request.map(Body::new));
-            async move {
-                let answer = answer.await?;
-                open.answered();
-                Ok::<_, Infallible>(answer.map(|body| Sent::new(body, open)))
-            }
+            async move { answer.await.map(|answer| answer.map(|body| Sent::new(body, open))) }
         });
         let wire = Wire::new(stream, self.timeouts, exchange.clone());
         let connection = self.http.serve_connection(TokioIo::new(wire), service);

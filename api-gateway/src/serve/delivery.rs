@@ -80,13 +80,22 @@ pub(super) struct Sent {
     body: Body,
     /// Of its last frame, what is not handed over yet.
     rest: Bytes,
-    _open: Open,
+    open: Open,
 }
 
 impl Sent {
     pub(super) fn new(body: Body, open: Open) -> Self {
         wait_for_client(true);
-        Self { body, rest: Bytes::new(), _open: open }
+        let mut sent = Self { body, rest: Bytes::new(), open };
+        sent.look_for_the_end();
+        sent
+    }
+
+    /// Nobody asks again for what has ended.
+    fn look_for_the_end(&mut self) {
+        if http_body::Body::is_end_stream(self) {
+            self.open.delivered();
+        }
     }
 }
 
@@ -108,9 +117,13 @@ impl http_body::Body for Sent {
         if self.rest.is_empty() {
             let frame = match Pin::new(&mut self.body).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => frame,
-                other => {
-                    wait_for_client(other.is_ready());
-                    return other;
+                Poll::Pending => {
+                    wait_for_client(false);
+                    return Poll::Pending;
+                }
+                end => {
+                    self.open.delivered();
+                    return end;
                 }
             };
             match frame.into_data() {
@@ -120,7 +133,9 @@ impl http_body::Body for Sent {
         }
         wait_for_client(true);
         let step = self.rest.len().min(STEP);
-        Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(step)))))
+        let data = self.rest.split_to(step);
+        self.look_for_the_end();
+        Poll::Ready(Some(Ok(Frame::data(data))))
     }
 
     fn is_end_stream(&self) -> bool {

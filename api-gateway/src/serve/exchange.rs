@@ -29,7 +29,7 @@ struct State {
     open: usize,
     /// When the last of them was, or the peer was heard of.
     since: Instant,
-    /// Requests that the client took back before they were answered, less those that were answered.
+    /// Requests that the client took back before they were answered, less those that it took the answer of.
     taken_back: u32,
 }
 
@@ -47,7 +47,7 @@ impl Exchange {
     /// A request, until what is returned is dropped.
     pub(super) fn request(self: &Arc<Self>) -> Open {
         self.state().open += 1;
-        Open { exchange: self.clone(), answered: false }
+        Open { exchange: self.clone(), delivered: false }
     }
 
     /// Since when no request has been under way.
@@ -105,13 +105,13 @@ impl Exchange {
 /// A request that is under way.
 pub(super) struct Open {
     exchange: Arc<Exchange>,
-    answered: bool,
+    delivered: bool,
 }
 
 impl Open {
-    /// There is an answer, with whose last byte the request ends.
-    pub(super) fn answered(&mut self) {
-        self.answered = true;
+    /// Its answer has been handed over to the last byte.
+    pub(super) fn delivered(&mut self) {
+        self.delivered = true;
     }
 }
 
@@ -121,9 +121,42 @@ impl Drop for Open {
         state.open -= 1;
         state.since = Instant::now();
         state.taken_back =
-            if self.answered { state.taken_back.saturating_sub(1) } else { state.taken_back + 1 };
+            if self.delivered { state.taken_back.saturating_sub(1) } else { state.taken_back + 1 };
         if state.taken_back > MAX_TAKEN_BACK {
             self.exchange.enough.notify_one();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn b3_silence_begins_anew_with_each_word_and_each_answer() {
+        const LASTING: Duration = Duration::from_secs(30);
+        let exchange = Exchange::new();
+        let began = Instant::now();
+        let talk = async {
+            sleep_until(began + Duration::from_secs(20)).await;
+            exchange.heard();
+            sleep_until(began + Duration::from_secs(40)).await;
+            let _open = exchange.request();
+            sleep_until(began + Duration::from_secs(100)).await;
+        };
+        tokio::join!(exchange.silence(LASTING), talk);
+        assert_eq!(began.elapsed().as_secs(), 130);
+    }
+
+    #[tokio::test]
+    async fn b3_who_has_a_request_under_way_is_not_sent_away() {
+        let exchange = Exchange::new();
+        let open = exchange.request();
+        exchange.send_away();
+        let sent_away = tokio::time::timeout(Duration::ZERO, exchange.sent_away());
+        assert!(sent_away.await.is_err());
+        drop(open);
+        exchange.send_away();
+        exchange.sent_away().await;
     }
 }

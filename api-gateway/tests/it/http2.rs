@@ -70,6 +70,7 @@ struct Client(TcpStream);
 impl Client {
     async fn connect(shop: &Running, settings: &[(u16, u32)]) -> Self {
         let mut stream = shop.connect().await;
+        stream.set_nodelay(true).unwrap();
         let settings: Vec<u8> = settings
             .iter()
             .flat_map(|(id, value)| [&id.to_be_bytes()[..], &value.to_be_bytes()].concat())
@@ -148,22 +149,58 @@ async fn b4_there_are_128_requests_at_a_time() {
 #[tokio::test]
 async fn b4_who_takes_requests_back_again_and_again_is_sent_away() {
     let shop = serve().await;
-    let mut client = Client::connect(&shop, &[]).await;
     // Whose body never comes.
     let content_type = [&[0x0f, 0x10, 16][..], b"application/json"].concat();
     let post = [&[0x83], &get("/api/v1/cart/items")[1..], &content_type].concat();
-    let flood = async |client: &mut Client| {
-        for number in 0..100_000 {
-            let stream = 2 * number + 1;
-            let reset = frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes());
-            if !client.send(&[frame(HEADERS, END_HEADERS, stream, &post), reset].concat()).await {
-                return;
+    let asked = |stream| frame(HEADERS, END_HEADERS, stream, &post);
+    let taken_back = |stream| frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes());
+
+    let at_once = async || {
+        let mut client = Client::connect(&shop, &[]).await;
+        for stream in (1..100_000).step_by(2) {
+            if !client.send(&[asked(stream), taken_back(stream)].concat()).await {
+                return stream;
             }
         }
         panic!("all of them were taken");
     };
-    timeout(SOON, flood(&mut client)).await.expect("the flood is not ended");
+    timeout(SOON, at_once()).await.expect("the flood is not ended");
+
+    // When the gateway has begun with each.
+    let mut client = Client::connect(&shop, &[]).await;
+    let mut begun = 0;
+    for stream in (1..2000).step_by(2) {
+        client.send(&[asked(stream), frame(PING, 0, 0, &[7; 8])].concat()).await;
+        let answered = async {
+            while let Some(frame) = client.next().await {
+                if frame.kind == PING && frame.payload == [7; 8] {
+                    return true;
+                }
+            }
+            false
+        };
+        if !timeout(SOON, answered).await.expect("there is no answer") {
+            break;
+        }
+        begun += 1;
+        client.send(&taken_back(stream)).await;
+    }
+    assert!((100..110).contains(&begun), "{begun}");
     assert!(shop.answers().await);
+}
+
+/// Who takes back some of many is not.
+#[tokio::test]
+async fn b4_a_request_may_be_taken_back() {
+    let shop = serve().await;
+    shop.services.hangs::<pb::Product>("get_product");
+    let mut client = Client::connect(&shop, &[]).await;
+    for stream in (1..1200).step_by(4) {
+        client.send(&ask(stream, "/api/v1/products/1")).await;
+        client.send(&ask(stream + 2, "/health")).await;
+        client.until(|frame| frame.kind == HEADERS && frame.stream == stream + 2).await;
+        client.send(&frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes())).await;
+    }
 }
 
 #[tokio::test]

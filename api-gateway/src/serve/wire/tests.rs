@@ -115,10 +115,37 @@ async fn b3_a_head_has_its_time_from_its_first_byte() {
     client.write_all(b"GET / HT").await.unwrap();
     let began = tokio::time::Instant::now();
     let read = wire.read(&mut bytes).await.unwrap();
+    assert_eq!(exchange.silent_since(), Some(began), "half a head is no silence");
     assert_eq!((&bytes[..read], began.elapsed().as_secs()), (REFUSED, 10));
 
     let (_client, server) = duplex(1024);
     let began = tokio::time::Instant::now();
     let mut wire = Wire::new(server, Timeouts::default(), Exchange::new());
     assert_eq!((wire.read(&mut bytes).await.unwrap(), began.elapsed().as_secs()), (0, 10), "not a word");
+}
+
+#[tokio::test(start_paused = true)]
+async fn s1_what_follows_a_refusal_is_read_away() {
+    let ending = async |client_goes: bool| {
+        let (mut client, server) = duplex(1024);
+        let mut wire = Wire::new(server, Timeouts::default(), Exchange::new());
+        client.write_all(b"GET / HTTP/1.1\n").await.unwrap();
+        let mut bytes = [0; 1024];
+        assert_eq!(wire.read(&mut bytes).await.unwrap(), REFUSED.len());
+        let began = tokio::time::Instant::now();
+        let sending = async {
+            client.write_all(&[b'x'; 10_000]).await.unwrap();
+            if client_goes {
+                drop(client);
+                None
+            } else {
+                Some(client)
+            }
+        };
+        let (ended, _client) = tokio::join!(wire.shutdown(), sending);
+        ended.unwrap();
+        began.elapsed().as_secs()
+    };
+    assert_eq!(ending(true).await, 0);
+    assert_eq!(ending(false).await, 2, "but not for ever");
 }
