@@ -152,3 +152,46 @@ impl http_body::Body for Sent {
         hint
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use futures::stream;
+    use http_body_util::BodyExt as _;
+
+    use super::super::exchange::Exchange;
+    use super::*;
+
+    /// How long a request runs that hands over a body like this, and asks it for so many frames.
+    async fn lasts(body: Body, frames: usize) -> u64 {
+        let began = Instant::now();
+        let waiting = Waiting::default();
+        let request = WAITING.scope(waiting.clone(), async move {
+            let mut sent = Sent::new(body, Exchange::new().request());
+            for _ in 0..frames {
+                sent.frame().await;
+            }
+            std::future::pending().await
+        });
+        Delivery { request: Box::pin(request), waiting, limit: Duration::from_secs(10), late: None }.await;
+        began.elapsed().as_secs()
+    }
+
+    /// A frame each minute, of 20 KiB.
+    fn slow() -> Body {
+        let minutes = tokio::time::interval(Duration::from_secs(60));
+        Body::from_stream(stream::unfold(minutes, async |mut minutes| {
+            minutes.tick().await;
+            Some((Ok::<_, Infallible>(Bytes::from(vec![b'x'; 20 * 1024])), minutes))
+        }))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn b3_only_the_client_is_hurried() {
+        assert_eq!(lasts(Body::from("x"), 0).await, 10, "it never takes the first frame");
+        assert_eq!(lasts(slow(), 0).await, 10);
+        assert_eq!(lasts(slow(), 1).await, 10, "nor the second half of it");
+        assert_eq!(lasts(slow(), 3).await, 70, "we were slow, then it was");
+    }
+}

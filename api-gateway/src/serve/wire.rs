@@ -228,13 +228,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
-        match this.reading {
-            Reading::Refused | Reading::Body(_) => this.linger.poll(cx, Pin::new(&mut this.stream)).map(Ok),
-            Reading::First(_) | Reading::Head(_) if !this.held.is_empty() => {
-                this.linger.poll(cx, Pin::new(&mut this.stream)).map(Ok)
-            }
-            Reading::First(_) | Reading::Head(_) | Reading::Http2 => Poll::Ready(Ok(())),
+        let nothing_is_left = match this.reading {
+            Reading::Http2 => true,
+            Reading::First(_) | Reading::Head(_) => this.held.is_empty(),
+            Reading::Body(_) | Reading::Refused => false,
+        };
+        if nothing_is_left {
+            return Poll::Ready(Ok(()));
         }
+        this.linger.poll(cx, Pin::new(&mut this.stream)).map(Ok)
     }
 }
 

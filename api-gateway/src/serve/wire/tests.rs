@@ -124,28 +124,28 @@ async fn b3_a_head_has_its_time_from_its_first_byte() {
     assert_eq!((wire.read(&mut bytes).await.unwrap(), began.elapsed().as_secs()), (0, 10), "not a word");
 }
 
-#[tokio::test(start_paused = true)]
-async fn s1_what_follows_a_refusal_is_read_away() {
-    let ending = async |client_goes: bool| {
-        let (mut client, server) = duplex(1024);
-        let mut wire = Wire::new(server, Timeouts::default(), Exchange::new());
-        client.write_all(b"GET / HTTP/1.1\n").await.unwrap();
-        let mut bytes = [0; 1024];
-        assert_eq!(wire.read(&mut bytes).await.unwrap(), REFUSED.len());
-        let began = tokio::time::Instant::now();
-        let sending = async {
-            client.write_all(&[b'x'; 10_000]).await.unwrap();
-            if client_goes {
-                drop(client);
-                None
-            } else {
-                Some(client)
-            }
-        };
-        let (ended, _client) = tokio::join!(wire.shutdown(), sending);
-        ended.unwrap();
-        began.elapsed().as_secs()
+/// How many seconds the end takes after this was sent and read, and a client that goes on sending.
+async fn ending(sent: &str, client_goes: bool) -> u64 {
+    let (mut client, server) = duplex(1024);
+    let mut wire = Wire::new(server, Timeouts::default(), Exchange::new());
+    client.write_all(sent.as_bytes()).await.unwrap();
+    let mut bytes = [0; 1024];
+    assert!(wire.read(&mut bytes).await.unwrap() > 0);
+    let began = tokio::time::Instant::now();
+    let sending = async {
+        let _ = client.write_all(&[b'x'; 1024]).await;
+        (!client_goes).then_some(client)
     };
-    assert_eq!(ending(true).await, 0);
-    assert_eq!(ending(false).await, 2, "but not for ever");
+    let (ended, _client) = tokio::join!(wire.shutdown(), sending);
+    ended.unwrap();
+    began.elapsed().as_secs()
+}
+
+#[tokio::test(start_paused = true)]
+async fn s1_what_follows_the_last_request_is_read_away() {
+    for left_over in ["GET / HTTP/1.1\n", &format!("{EMPTY}GET"), CHUNKED.trim_end()] {
+        assert_eq!(ending(left_over, true).await, 0, "{left_over:?}");
+        assert_eq!(ending(left_over, false).await, 2, "{left_over:?}");
+    }
+    assert_eq!(ending(EMPTY, false).await, 0);
 }
