@@ -29,7 +29,7 @@ use axum::Router;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{Id, JoinError, JoinSet};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::gateway::Shop;
@@ -43,6 +43,8 @@ pub use settings::Port;
 
 /// The pause when the process has no file descriptor left for a new connection.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
+/// Between two words on addresses with too many connections.
+const TELL_EVERY: Duration = Duration::from_secs(60);
 /// A peer that is gone without a word is found out by the system: asked after this silence, so often.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);
@@ -78,6 +80,7 @@ impl Opened {
             places: Places::new(&self.port, &shop.trusted_proxies),
             running: JoinSet::new(),
             shutdown,
+            told_of_crowd: None,
         };
         let following = async {
             match files {
@@ -106,6 +109,7 @@ struct Connections {
     places: Places,
     running: JoinSet<()>,
     shutdown: CancellationToken,
+    told_of_crowd: Option<Instant>,
 }
 
 impl Connections {
@@ -135,7 +139,7 @@ impl Connections {
     fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
         if !self.places.admits(peer.ip()) {
             // Not even a word: what it would cost is what is to be saved.
-            tracing::debug!(%peer, "too many connections from one address");
+            self.tell_of_crowd(peer);
             return;
         }
         if let Err(error) = stream.set_nodelay(true) {
@@ -146,6 +150,14 @@ impl Connections {
         let serving = self.door.clone().serve(stream, peer, exchange.clone(), self.shutdown.clone());
         let connection = self.running.spawn(serving).id();
         self.places.take(connection, peer.ip(), exchange);
+    }
+
+    /// Whoever runs this must hear of it, since a proxy may have been left out of the settings; but not of each.
+    fn tell_of_crowd(&mut self, peer: SocketAddr) {
+        if self.told_of_crowd.is_none_or(|told| told.elapsed() > TELL_EVERY) {
+            self.told_of_crowd = Some(Instant::now());
+            tracing::warn!(%peer, "connections refused: an address has MAX_CONNECTIONS_PER_ADDRESS of them");
+        }
     }
 
     /// When the house is full, who has been silent for longest gives way to the one who has just come. Where nobody is
