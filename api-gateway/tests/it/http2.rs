@@ -6,7 +6,7 @@ use api_gateway::Timeouts;
 use proto::product as pb;
 use testkit::eventually;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use crate::replies::product;
@@ -69,7 +69,9 @@ struct Client(TcpStream);
 
 impl Client {
     async fn connect(shop: &Running, settings: &[(u16, u32)]) -> Self {
-        let mut stream = shop.connect().await;
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(16 * 1024).unwrap();
+        let mut stream = socket.connect(shop.address).await.unwrap();
         stream.set_nodelay(true).unwrap();
         let settings: Vec<u8> = settings
             .iter()

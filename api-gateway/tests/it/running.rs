@@ -43,11 +43,19 @@ pub(crate) async fn serve_at_most(max_connections: usize, max_connections_per_ad
 pub(crate) async fn serve_with(settings: Settings) -> Running {
     let services = Fake::default();
     let gateway = gateway(settings, &services, World::real()).await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = listener();
     let address = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();
     let serving = tokio::spawn(gateway.serve(listener, shutdown.clone()));
     Running { address, services, shutdown, serving }
+}
+
+/// Its sockets hold little, so that who does not read is soon found out.
+fn listener() -> TcpListener {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_send_buffer_size(16 * 1024).unwrap();
+    socket.bind(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0)).unwrap();
+    socket.listen(1024).unwrap()
 }
 
 impl Running {
