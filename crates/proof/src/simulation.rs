@@ -3,12 +3,12 @@
 //! What runs is the shop itself: its services as their programs open them, two of checkout, on their SQLite stores.
 //! What is simulated is the world around it: time, ids and chance, the network between the programs, the event log,
 //! and the moments at which a program dies. One thread runs all of it, and time passes only when nobody has anything
-//! to do, so that a world with ten minutes of waiting takes some milliseconds, and the same seed makes the same world,
+//! to do, so that a world with minutes of waiting takes some milliseconds, and the same seed makes the same world,
 //! to the last step.
 //!
 //! A few buyers buy what there is not enough of. Meanwhile programs die before or after any step that can be seen from
 //! outside, are stopped, stand still for longer than their leases, and have clocks that jump by minutes; calls and
-//! answers are lost, late, and repeated up to a minute later; stores refuse, and fail without saying whether they
+//! answers are lost, late, and repeated up to a minute later; stores are away, and fail without saying whether they
 //! wrote; events come again. Then all is well again, and once the shop is at rest the books are audited as
 //! `oxcart audit` does it, with what the buyers were told.
 

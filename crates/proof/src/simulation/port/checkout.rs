@@ -5,7 +5,7 @@ use checkout_service::checkout::Checkout;
 use checkout_service::store::{
     Accepted, Backlog, Claimed, Error, Held, IdempotencyKey, KeyUse, Lease, Snapshot, Store,
 };
-use event_log::{Event, Outbox, OutboxRow, Waiting};
+use event_log::Event;
 use types::{CheckoutId, Timestamp, UserId};
 use uuid::Uuid;
 
@@ -91,20 +91,4 @@ impl Store for Port<dyn Store> {
 
     /// It goes on after this program.
     async fn close(&self) {}
-}
-
-#[async_trait]
-impl Outbox for Port<dyn Store> {
-    async fn unpublished(&self, limit: usize) -> Result<Vec<OutboxRow>, Error> {
-        self.unpublished_of(self.inner.as_ref(), limit).await
-    }
-
-    async fn mark_published(&self, ids: &[i64]) -> Result<(), Error> {
-        self.write("mark published", self.inner.mark_published(ids)).await
-    }
-
-    /// For who watches, of whom there is nobody.
-    async fn waiting(&self) -> Result<Waiting, Error> {
-        Ok(Waiting::default())
-    }
 }

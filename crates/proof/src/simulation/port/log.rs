@@ -4,28 +4,25 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
-use event_log::{Delivery, Error, Event, EventLog, Outbox, OutboxRow, Subscription};
+use event_log::{Delivery, Error, Event, EventLog, Outbox, OutboxRow, Subscription, Waiting};
 
 use super::{Port, Quiet, outcome};
 use crate::simulation::process::Process;
 use crate::simulation::weather::Fault;
 use crate::simulation::zoo::Bug;
 
-impl<S: ?Sized> Port<S> {
-    pub(super) async fn unpublished_of(
-        &self,
-        outbox: &(impl Outbox + ?Sized),
-        limit: usize,
-    ) -> Result<Vec<OutboxRow>, sql::Error> {
+#[async_trait]
+impl<S: Outbox + ?Sized> Outbox for Port<S> {
+    async fn unpublished(&self, limit: usize) -> Result<Vec<OutboxRow>, sql::Error> {
         let quiet = &self.quiet;
         if quiet.has_none(&quiet.nothing_unpublished) {
             return self.read("unpublished", async { Ok(Vec::new()) }).await;
         }
         let asked = async {
-            let mut rows = outbox.unpublished(limit).await?;
+            let mut rows = self.inner.unpublished(limit).await?;
             if self.has(Bug::MarkedBeforePublished) {
                 let ids: Vec<i64> = rows.iter().map(|row| row.seq).collect();
-                outbox.mark_published(&ids).await?;
+                self.inner.mark_published(&ids).await?;
             }
             if self.has(Bug::RelayByPosition) {
                 let come = self.quiet.come.load(Ordering::Relaxed);
@@ -38,6 +35,15 @@ impl<S: ?Sized> Port<S> {
             Ok(rows)
         };
         self.read("unpublished", asked).await
+    }
+
+    async fn mark_published(&self, ids: &[i64]) -> Result<(), sql::Error> {
+        self.write("mark published", self.inner.mark_published(ids)).await
+    }
+
+    /// For who watches, of whom there is nobody.
+    async fn waiting(&self) -> Result<Waiting, sql::Error> {
+        Ok(Waiting::default())
     }
 }
 

@@ -1,7 +1,7 @@
 //! The orders.
 
 use async_trait::async_trait;
-use event_log::{Event, Outbox, OutboxRow, Waiting};
+use event_log::Event;
 use orders_service::cancellation::Cancellation;
 use orders_service::order::{Order, Status};
 use orders_service::store::{Cancellations, Made, Position, Snapshot, Step, Store};
@@ -80,21 +80,5 @@ impl Cancellations for Port<dyn Store> {
 
     async fn give_back(&self, owner: Uuid) -> Result<(), Error> {
         self.write("give cancellations back", self.inner.give_back(owner)).await
-    }
-}
-
-#[async_trait]
-impl Outbox for Port<dyn Store> {
-    async fn unpublished(&self, limit: usize) -> Result<Vec<OutboxRow>, Error> {
-        self.unpublished_of(self.inner.as_ref(), limit).await
-    }
-
-    async fn mark_published(&self, ids: &[i64]) -> Result<(), Error> {
-        self.write("mark published", self.inner.mark_published(ids)).await
-    }
-
-    /// For who watches, of whom there is nobody.
-    async fn waiting(&self) -> Result<Waiting, Error> {
-        Ok(Waiting::default())
     }
 }
