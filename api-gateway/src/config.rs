@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 
 use crate::auth::{KeySetUrl, MIN_SECRET};
 use crate::client_address::Network;
+use crate::peer_tls::PeerTls;
 use crate::serve::Port;
 
 /// REST gateway of the shop
@@ -27,6 +28,9 @@ pub struct Config {
     /// Where the services are.
     #[command(flatten)]
     pub peers: PeerAddresses,
+    /// How they know the gateway, and it knows them.
+    #[command(flatten)]
+    pub peer_tls: PeerTls,
     /// Redis through which all instances share the limits, redis://HOST:PORT or rediss://HOST:PORT; unset: each
     /// has its own
     #[arg(long, env = "REDIS_URL", hide_env_values = true, value_parser = redis)]

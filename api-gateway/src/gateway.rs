@@ -155,8 +155,12 @@ impl Gateway {
 /// The whole program: listens, reaches the services over TCP, serves until the shutdown.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let listener = config.listen.bind().await?;
-    let peers = Peers::connect(&config.peers)?;
+    let security = config.peer_tls.open().await?;
+    let peers = Peers::connect(&config.peers, &security)?;
     let address = config.listen.bind_addr;
     let gateway = open(config.settings(), address, peers, World::real()).await?;
-    gateway.serve(listener, shutdown).await
+    tokio::select! {
+        served = gateway.serve(listener, shutdown) => served,
+        never = security.follow() => match never {},
+    }
 }

@@ -1,5 +1,6 @@
 //! The services behind the gateway.
 
+use platform::tls::Security;
 use platform::transport::{Error, Transport};
 use proto::cart::cart_service_client::CartServiceClient;
 use proto::checkout::checkout_service_client::CheckoutServiceClient;
@@ -26,13 +27,13 @@ pub struct Peers {
 
 impl Peers {
     /// Over TCP; must be called inside a tokio runtime.
-    pub fn connect(addresses: &PeerAddresses) -> Result<Self, Error> {
+    pub fn connect(addresses: &PeerAddresses, security: &Security) -> Result<Self, Error> {
         Ok(Self {
-            product: Transport::connect("product", &addresses.product_service_addr)?,
-            cart: Transport::connect("cart", &addresses.cart_service_addr)?,
-            inventory: Transport::connect("inventory", &addresses.inventory_service_addr)?,
-            checkout: Transport::connect("checkout", &addresses.checkout_service_addr)?,
-            orders: Transport::connect("orders", &addresses.orders_service_addr)?,
+            product: security.connect("product", &addresses.product_service_addr)?,
+            cart: security.connect("cart", &addresses.cart_service_addr)?,
+            inventory: security.connect("inventory", &addresses.inventory_service_addr)?,
+            checkout: security.connect("checkout", &addresses.checkout_service_addr)?,
+            orders: security.connect("orders", &addresses.orders_service_addr)?,
         })
     }
 

@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
+use platform::tls::Credentials;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{Id, JoinError, JoinSet};
@@ -36,7 +37,6 @@ use crate::gateway::Shop;
 use connection::Door;
 use exchange::Exchange;
 use places::Places;
-use tls::{Files, Tls};
 
 pub use probe::healthcheck;
 pub use settings::Port;
@@ -52,7 +52,7 @@ const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);
 /// What the settings say of the port, ready to be served on.
 pub(crate) struct Opened {
     port: Port,
-    tls: Option<(Tls, Files)>,
+    tls: Option<Credentials>,
 }
 
 /// Reads the certificate, if there is one.
@@ -74,23 +74,22 @@ impl Opened {
         shutdown: CancellationToken,
     ) -> anyhow::Result<()> {
         watch_for_dead_peers(&listener).context("the listener takes no options")?;
-        let (tls, files) = self.tls.unzip();
         let mut connections = Connections {
-            door: Arc::new(Door::new(shop, router, tls)),
+            door: Arc::new(Door::new(shop, router, self.tls.clone())),
             places: Places::new(&self.port, &shop.trusted_proxies),
             running: JoinSet::new(),
             shutdown,
             told_of_crowd: None,
         };
         let following = async {
-            match files {
-                Some(files) => files.follow(shop.timeouts.certificate).await,
+            match &self.tls {
+                Some(credentials) => credentials.follow(shop.timeouts.certificate).await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
             () = connections.accept(&listener) => {}
-            () = following => {}
+            never = following => match never {},
         }
         drop(listener);
         connections.drain(shop.timeouts.drain).await;

@@ -12,6 +12,9 @@ pub struct Config {
     /// Where to listen.
     #[command(flatten)]
     pub listen: platform::config::Listen,
+    /// How other programs know it, and it knows them.
+    #[command(flatten)]
+    pub tls: platform::config::Tls,
     /// Directory of the embedded stores; made if absent
     #[arg(long, env = "DATA_DIR", default_value = "./data")]
     pub data_dir: PathBuf,

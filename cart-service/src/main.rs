@@ -15,8 +15,6 @@ fn main() -> ExitCode {
         Task::Serve(config) => {
             platform::run(NAME, &config.log.clone(), |shutdown| cart_service::run(config, shutdown))
         }
-        Task::HealthCheck(config) => {
-            platform::healthcheck::grpc(NAME, config.listen.bind_addr, config.listen.grpc_port)
-        }
+        Task::HealthCheck(config) => platform::healthcheck::grpc(NAME, &config.listen, &config.tls),
     }
 }

@@ -150,13 +150,15 @@ fn probe(carts: Carts, log: Reached) -> impl Fn() -> BoxFuture<'static, bool> + 
 /// The program: listens, opens, serves until `shutdown`.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let listener = config.listen.bind().await?;
-    let peers = Peers { product: Transport::connect("product", &config.product_service_addr)? };
+    let security = config.tls.open().await?;
+    let peers = Peers { product: security.connect("product", &config.product_service_addr)? };
     let world = World::real();
     let log = event_log::config::open(&config.events, &config.data_dir, Sharing::Shared, world.clone())
         .await
         .context("can't open the event log")?;
     let service = open(&config.settings, &config.data_dir, peers, log.clone(), world).await?;
-    let outcome = platform::serve(service.grpc(), listener, |stop| service.work(stop), shutdown).await;
+    let outcome =
+        platform::serve(service.grpc(), listener, &security, |stop| service.work(stop), shutdown).await;
     // Whoever starts next need not wait until our hold on the topics runs out.
     log.close().await;
     outcome

@@ -1,6 +1,6 @@
 //! The settings of `checkout-service`.
 
-use platform::config::{Data, Listen, Log};
+use platform::config::{Data, Listen, Log, Tls};
 
 /// Settings: each is a flag and an environment variable.
 ///
@@ -22,6 +22,9 @@ pub struct Config {
     #[command(flatten)]
     #[expect(missing_docs, reason = "described where it is defined")]
     pub listen: Listen,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "described where it is defined")]
+    pub tls: Tls,
     #[command(flatten)]
     #[expect(missing_docs, reason = "described where it is defined")]
     pub log: Log,

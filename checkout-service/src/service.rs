@@ -127,15 +127,17 @@ impl Service {
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let world = World::real();
     let listener = config.listen.bind().await?;
+    let security = config.tls.open().await?;
     let peers = Peers {
-        cart: Transport::connect("cart", &config.cart_service_addr)?,
-        inventory: Transport::connect("inventory", &config.inventory_service_addr)?,
-        payment: Transport::connect("payment", &config.payment_service_addr)?,
+        cart: security.connect("cart", &config.cart_service_addr)?,
+        inventory: security.connect("inventory", &config.inventory_service_addr)?,
+        payment: security.connect("payment", &config.payment_service_addr)?,
     };
     let (settings, data_dir) = (&config.events, &config.data.data_dir);
     let log = event_log::config::open(settings, data_dir, Sharing::Shared, world.clone()).await?;
     let service = open(&config.data.store("checkout")?, peers, log.clone(), world).await?;
-    let outcome = platform::serve(service.grpc(), listener, |stop| service.work(stop), shutdown).await;
+    let outcome =
+        platform::serve(service.grpc(), listener, &security, |stop| service.work(stop), shutdown).await;
     // Whoever starts next need not wait until our hold on the topics runs out.
     log.close().await;
     outcome

@@ -1,6 +1,6 @@
 //! Settings.
 
-use platform::config::{Data, Listen, Log};
+use platform::config::{Data, Listen, Log, Tls};
 
 /// Everything that can be set, as flags and as environment variables.
 #[derive(clap::Parser, Debug, Clone)]
@@ -13,6 +13,9 @@ pub struct Config {
     /// Where to listen.
     #[command(flatten)]
     pub listen: Listen,
+    /// How other programs know it, and it knows them.
+    #[command(flatten)]
+    pub tls: Tls,
     /// Log lines.
     #[command(flatten)]
     pub log: Log,

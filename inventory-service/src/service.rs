@@ -76,7 +76,8 @@ impl Service {
 /// When the port is taken, the store can't be opened, or a worker fails.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let listener = config.listen.bind().await?;
+    let security = config.tls.open().await?;
     let service =
         open(&config.data.store("inventory")?, World::real()).await.context("can't open the stock")?;
-    platform::serve(service.grpc(), listener, |stop| service.work(stop), shutdown).await
+    platform::serve(service.grpc(), listener, &security, |stop| service.work(stop), shutdown).await
 }

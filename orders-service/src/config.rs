@@ -1,7 +1,7 @@
 //! Settings of the program.
 
 use clap::Parser;
-use platform::config::{Data, Listen, Log};
+use platform::config::{Data, Listen, Log, Tls};
 
 /// Flags and environment variables of `orders-service`.
 #[derive(Parser, Debug, Clone)]
@@ -14,6 +14,9 @@ pub struct Config {
     /// Where it listens.
     #[command(flatten)]
     pub listen: Listen,
+    /// How other programs know it, and it knows them.
+    #[command(flatten)]
+    pub tls: Tls,
     /// What it logs.
     #[command(flatten)]
     pub log: Log,

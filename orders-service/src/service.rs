@@ -6,7 +6,6 @@ use event_log::{EventLog, Outbox, Reached};
 use futures::FutureExt as _;
 use platform::config::Location;
 use platform::tasks::Tasks;
-use platform::transport::Transport;
 use platform::{World, grpc, health};
 use proto::events::CHECKOUT_EVENTS;
 use proto::orders::orders_service_server::OrdersServiceServer;
@@ -130,16 +129,18 @@ impl Service {
 /// Runs the program until `shutdown`. A port that is taken is found out before anything is opened.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let listener = config.listen.bind().await?;
+    let security = config.tls.open().await?;
     let world = World::real();
     let peers = Peers {
-        inventory: Transport::connect("inventory", &config.inventory_service_addr)?,
-        payment: Transport::connect("payment", &config.payment_service_addr)?,
+        inventory: security.connect("inventory", &config.inventory_service_addr)?,
+        payment: security.connect("payment", &config.payment_service_addr)?,
     };
     let (settings, data_dir) = (&config.events, &config.data.data_dir);
     let log = event_log::config::open(settings, data_dir, Sharing::Shared, world.clone()).await?;
     let service = open(&config.data.store("orders")?, peers, log.clone(), world).await?;
 
-    let outcome = platform::serve(service.grpc(), listener, |stop| service.work(stop), shutdown).await;
+    let outcome =
+        platform::serve(service.grpc(), listener, &security, |stop| service.work(stop), shutdown).await;
     // Whoever starts next need not wait until our hold on the topics runs out.
     log.close().await;
     outcome

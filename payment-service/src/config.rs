@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use platform::config::{Data, Error, Listen, Location, Log};
+use platform::config::{Data, Error, Listen, Location, Log, Tls};
 
 use crate::provider::simulated::Habits;
 
@@ -18,6 +18,9 @@ pub struct Config {
     /// Where to listen.
     #[command(flatten)]
     pub listen: Listen,
+    /// How other programs know it, and it knows them.
+    #[command(flatten)]
+    pub tls: Tls,
     /// Log lines.
     #[command(flatten)]
     pub log: Log,

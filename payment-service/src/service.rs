@@ -79,6 +79,7 @@ impl Service {
 /// What hinders it from starting, or the first task that fails.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let listener = config.listen.bind().await?;
+    let security = config.tls.open().await?;
     let service = open(&Places::try_from(&config.data)?, &config.settings, World::real()).await?;
-    platform::serve(service.grpc(), listener, |stop| service.work(stop), shutdown).await
+    platform::serve(service.grpc(), listener, &security, |stop| service.work(stop), shutdown).await
 }

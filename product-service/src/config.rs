@@ -7,6 +7,9 @@ pub struct Config {
     /// Where to listen.
     #[command(flatten)]
     pub listen: platform::config::Listen,
+    /// How other programs know it, and it knows them.
+    #[command(flatten)]
+    pub tls: platform::config::Tls,
     /// Where the products are kept.
     #[command(flatten)]
     pub data: platform::config::Data,

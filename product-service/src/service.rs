@@ -73,6 +73,7 @@ impl Service {
 /// What hinders it from starting or serving.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let listener = config.listen.bind().await?;
+    let security = config.tls.open().await?;
     let service = open(&config.data.store("product")?, World::real()).await?;
-    platform::serve(service.grpc(), listener, |stop| service.work(stop), shutdown).await
+    platform::serve(service.grpc(), listener, &security, |stop| service.work(stop), shutdown).await
 }

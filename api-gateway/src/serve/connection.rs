@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use platform::tls::Credentials;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -19,7 +20,6 @@ use tower::ServiceExt as _;
 
 use super::delivery::{Deliveries, Sent};
 use super::exchange::Exchange;
-use super::tls::Tls;
 use super::wire::Wire;
 use super::{head, refusal};
 use crate::config::Timeouts;
@@ -41,11 +41,11 @@ pub(super) struct Door {
     router: Router,
     refusals: Router,
     timeouts: Timeouts,
-    tls: Option<Tls>,
+    tls: Option<Credentials>,
 }
 
 impl Door {
-    pub(super) fn new(shop: &Shop, router: Router, tls: Option<Tls>) -> Self {
+    pub(super) fn new(shop: &Shop, router: Router, tls: Option<Credentials>) -> Self {
         Self {
             http: http(shop.timeouts),
             router,

@@ -7,6 +7,7 @@
 
 mod error;
 mod parse;
+mod tls;
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -18,6 +19,7 @@ use tracing::level_filters::LevelFilter;
 
 pub use error::Error;
 pub use parse::{Task, parse, task, try_parse, try_task};
+pub use tls::Tls;
 
 /// Where a gRPC server listens. A program sets the default port:
 /// `#[command(mut_arg("grpc_port", |a| a.default_value("50051")))]`.

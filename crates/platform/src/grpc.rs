@@ -11,6 +11,7 @@
 
 mod body;
 pub(crate) mod call;
+mod handshakes;
 mod lazy;
 mod serve;
 

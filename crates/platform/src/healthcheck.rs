@@ -14,14 +14,18 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
+use crate::config::{Listen, Tls};
+use crate::tls::Security;
 use crate::transport::Transport;
 
 /// Whoever has not answered by then does not serve.
 const WITHIN: Duration = Duration::from_secs(3);
 
-/// Whether a gRPC server says that it serves: exit code 0, or 1 and one line on stderr.
-pub fn grpc(program: &str, address: IpAddr, port: u16) -> ExitCode {
-    exit_code(program, ask(address, port, ask_grpc))
+/// Whether the gRPC server that runs with these settings says that it serves: exit code 0, or 1 and one line on stderr.
+/// Whoever answers at the port is believed, with TLS as without: nothing is told to them.
+pub fn grpc(program: &str, listen: &Listen, tls: &Tls) -> ExitCode {
+    let asked = ask(listen.bind_addr, listen.grpc_port, async |address| ask_grpc(address, tls).await);
+    exit_code(program, asked)
 }
 
 /// Whether an HTTP server answers `GET /health/ready` with 200: exit code 0, or 1 and one line on stderr. `secure` makes
@@ -73,8 +77,13 @@ const fn reachable(address: IpAddr) -> IpAddr {
     }
 }
 
-async fn ask_grpc(address: SocketAddr) -> anyhow::Result<()> {
-    let mut client = HealthClient::new(Transport::connect("program", &address.to_string())?);
+async fn ask_grpc(address: SocketAddr, tls: &Tls) -> anyhow::Result<()> {
+    let address = address.to_string();
+    let transport = match tls.open().await? {
+        Security::Plain => Transport::connect("program", &address)?,
+        Security::Tls(credentials) => Transport::unchecked("program", &address, &credentials)?,
+    };
+    let mut client = HealthClient::new(transport);
     // The empty name is the server as a whole.
     match client.check(HealthCheckRequest::default()).await {
         Ok(answer) if answer.get_ref().status() == ServingStatus::Serving => Ok(()),

@@ -20,6 +20,7 @@ mod run;
 mod serve;
 pub mod tasks;
 mod telemetry;
+pub mod tls;
 pub mod transport;
 mod world;
 

@@ -4,22 +4,36 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::grpc;
+use crate::tls::Security;
 
-/// Runs a service until `shutdown`: its server on `listener`, its workers beside it. What every service's
-/// `run` ends in.
+/// Runs a service until `shutdown`: its server on `listener`, secured as told and following its certificates, its
+/// workers beside it. What every service's `run` ends in.
 ///
 /// # Errors
 /// The first of the two that fails.
 pub async fn serve<Working>(
     server: grpc::Server,
     listener: TcpListener,
+    security: &Security,
     work: impl FnOnce(CancellationToken) -> Working,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()>
 where
     Working: Future<Output = anyhow::Result<()>>,
 {
-    let serving = server.serve(listener, shutdown.clone());
+    let told = shutdown.clone();
+    let serving = async {
+        let served = async {
+            match security {
+                Security::Plain => server.serve(listener, told).await,
+                Security::Tls(credentials) => server.serve_secured(listener, credentials, told).await,
+            }
+        };
+        tokio::select! {
+            served = served => served,
+            never = security.follow() => match never {},
+        }
+    };
     drain_then_stop(serving, work, shutdown).await
 }
 

@@ -1,6 +1,7 @@
 //! The way to another service: over TCP or in this process, the same to whoever calls.
 
 mod attempt;
+mod secured;
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,7 +23,9 @@ use crate::breaker::Breaker;
 use crate::context::grpc_timeout;
 use crate::grpc;
 use crate::grpc::call::{is_health, too_late};
+use crate::tls::Credentials;
 use attempt::Attempt;
+use secured::Whom;
 
 /// A peer that does not take the connection by then can't be reached.
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
@@ -48,6 +51,14 @@ pub enum Error {
         peer: &'static str,
         /// The address.
         address: String,
+    },
+    /// There is a certificate to show, and nothing that tells a server from an impostor.
+    #[error(
+        "TLS_CERT is set and TLS_CLIENT_CA is not, so that {peer} can't be told from others; wanted: a PEM file"
+    )]
+    NoRoots {
+        /// The service to be called.
+        peer: &'static str,
     },
 }
 
@@ -86,11 +97,37 @@ impl Transport {
     /// To `host:port`, or to several, comma-separated, which take turns; one that is broken is left out. Connects
     /// when first called, and again when the connection is lost. Must be called inside a tokio runtime.
     pub fn connect(peer: &'static str, addresses: &str) -> Result<Self, Error> {
+        Self::to_each(peer, addresses, |address| Ok(endpoint(peer, "http", address)?.connect_lazy()))
+    }
+
+    /// The same by TLS: a destination must show a certificate that these credentials trust, for the host of its
+    /// address, and is shown theirs.
+    pub fn secured(peer: &'static str, addresses: &str, credentials: &Credentials) -> Result<Self, Error> {
+        if !credentials.can_connect() {
+            return Err(Error::NoRoots { peer });
+        }
+        Self::to_each(peer, addresses, |address| secured::channel(peer, address, credentials, Whom::Trusted))
+    }
+
+    /// The same to whoever answers, who is shown these credentials: for a program that asks itself.
+    pub(crate) fn unchecked(
+        peer: &'static str,
+        address: &str,
+        credentials: &Credentials,
+    ) -> Result<Self, Error> {
+        Self::to_each(peer, address, |address| secured::channel(peer, address, credentials, Whom::Anybody))
+    }
+
+    fn to_each(
+        peer: &'static str,
+        addresses: &str,
+        channel: impl Fn(&str) -> Result<Channel, Error>,
+    ) -> Result<Self, Error> {
         let destinations: Vec<Arc<Destination>> = addresses
             .split(',')
             .map(str::trim)
             .filter(|address| !address.is_empty())
-            .map(|address| Ok(Destination::new(address, Route::Tcp(channel(peer, address)?))))
+            .map(|address| Ok(Destination::new(address, Route::Tcp(channel(address)?))))
             .collect::<Result<_, Error>>()?;
         if destinations.is_empty() {
             return Err(Error::NoAddress { peer });
@@ -134,9 +171,11 @@ impl Destination {
     }
 }
 
-fn channel(peer: &'static str, address: &str) -> Result<Channel, Error> {
+/// `host:port`, to be called with this scheme.
+fn endpoint(peer: &'static str, scheme: &str, address: &str) -> Result<Endpoint, Error> {
     let bad = || Error::BadAddress { peer, address: address.to_owned() };
-    let uri: Uri = format!("http://{}", address.trim_start_matches("http://")).parse().map_err(|_| bad())?;
+    let uri: Uri =
+        format!("{scheme}://{}", address.trim_start_matches("http://")).parse().map_err(|_| bad())?;
     if uri.port_u16().is_none() || uri.path() != "/" || uri.query().is_some() {
         return Err(bad());
     }
@@ -146,8 +185,7 @@ fn channel(peer: &'static str, address: &str) -> Result<Channel, Error> {
         .tcp_keepalive(Some(KEEPALIVE_EVERY))
         .http2_keep_alive_interval(KEEPALIVE_EVERY)
         .keep_alive_timeout(KEEPALIVE_WITHIN)
-        .keep_alive_while_idle(true)
-        .connect_lazy())
+        .keep_alive_while_idle(true))
 }
 
 impl Service<Request<Body>> for Transport {

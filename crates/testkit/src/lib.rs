@@ -2,6 +2,7 @@
 //! a network to disturb between them and us.
 //! Knows no service.
 
+mod authority;
 pub mod engines;
 mod eventually;
 pub mod figures;
@@ -9,6 +10,7 @@ pub mod proxy;
 mod redis;
 mod world;
 
+pub use authority::{Authority, Certificate};
 pub use engines::Engine;
 pub use eventually::{Answer, eventually};
 pub use proxy::{Proxy, Weather};

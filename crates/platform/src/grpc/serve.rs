@@ -1,13 +1,18 @@
 //! A server over TCP.
 
+use std::io;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use futures::stream::Stream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::server::TcpIncoming;
+use tonic::transport::server::{Connected, TcpIncoming};
 
 use super::Server;
+use super::handshakes::handshakes;
+use crate::tls::Credentials;
 
 /// How long calls under way may take to finish once the server is told to stop.
 const FINISH_WITHIN: Duration = Duration::from_secs(25);
@@ -24,11 +29,36 @@ impl Server {
     /// Serves over TCP until the shutdown. Then it says NOT_SERVING, ends streamed answers, accepts nothing more,
     /// and waits up to 25 s for the calls under way.
     pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let incoming = self.incoming(listener)?;
+        self.serve_incoming(incoming, shutdown).await
+    }
+
+    /// The same by TLS: to whom these credentials trust, as far as they ask for certificates.
+    pub async fn serve_secured(
+        self,
+        listener: TcpListener,
+        credentials: &Credentials,
+        shutdown: CancellationToken,
+    ) -> anyhow::Result<()> {
+        let incoming = handshakes(self.shared.name, self.incoming(listener)?, credentials.clone());
+        self.serve_incoming(incoming, shutdown).await
+    }
+
+    fn incoming(&self, listener: TcpListener) -> anyhow::Result<TcpIncoming> {
+        tracing::info!(program = self.shared.name, address = %listener.local_addr()?, "listening");
+        Ok(TcpIncoming::from(listener).with_nodelay(Some(true)).with_keepalive(Some(KEEPALIVE_EVERY)))
+    }
+
+    async fn serve_incoming<S>(
+        self,
+        incoming: impl Stream<Item = io::Result<S>>,
+        shutdown: CancellationToken,
+    ) -> anyhow::Result<()>
+    where
+        S: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
+    {
         let name = self.shared.name;
         let health = self.health();
-        tracing::info!(program = name, address = %listener.local_addr()?, "listening");
-        let incoming =
-            TcpIncoming::from(listener).with_nodelay(Some(true)).with_keepalive(Some(KEEPALIVE_EVERY));
         let told = shutdown.clone();
         let serving = tonic::transport::Server::builder()
             .http2_keepalive_interval(Some(KEEPALIVE_EVERY))

@@ -13,3 +13,5 @@ mod peers;
 mod probe;
 #[cfg(test)]
 mod tiny;
+#[cfg(test)]
+mod tls;
