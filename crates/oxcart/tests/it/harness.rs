@@ -118,21 +118,26 @@ impl Shop {
 
     /// Seven processes that share a directory.
     pub(crate) async fn programs() -> Self {
-        Self::processes(None, &[]).await
+        Self::processes(None, &[], &[]).await
+    }
+
+    /// The same, each with these variables too.
+    pub(crate) async fn programs_with(variables: &[(String, String)]) -> Self {
+        Self::processes(None, &[], variables).await
     }
 
     /// Seven processes, with a network to be disturbed on the way from each of these programs to that other one.
     pub(crate) async fn programs_linked(links: &[(&str, Program)]) -> Self {
-        Self::processes(None, links).await
+        Self::processes(None, links, &[]).await
     }
 
     /// Ten processes on the four engines: two each of checkout, orders and cart. `None` where there are no
     /// engines.
     pub(crate) async fn on_engines() -> Option<Self> {
-        Some(Self::processes(Some(Place::new().await?), &[]).await)
+        Some(Self::processes(Some(Place::new().await?), &[], &[]).await)
     }
 
-    async fn processes(place: Option<Place>, linked: &[(&str, Program)]) -> Self {
+    async fn processes(place: Option<Place>, linked: &[(&str, Program)], more: &[(String, String)]) -> Self {
         let dir = Arc::new(TempDir::new().unwrap());
         let mut shared: Vec<(String, String)> =
             vec![("DATA_DIR".to_owned(), dir.path().to_str().unwrap().to_owned())];
@@ -140,6 +145,7 @@ impl Shop {
             place.iter().flat_map(Place::variables).map(|(name, value)| (name.clone(), value.clone())),
         );
         let settings = settings_of(&shared);
+        shared.extend_from_slice(more);
 
         let instances = Program::ALL.map(|program| match (program, &place) {
             (Program::Checkout | Program::Orders | Program::Cart, Some(_)) => (program, free_ports(2)),
@@ -284,6 +290,13 @@ impl Shop {
     /// The place of the first program of this name.
     pub(crate) fn place_of(&self, name: &str) -> usize {
         self.started().iter().position(|program| program.name == name).unwrap()
+    }
+
+    /// The port of the first instance of a service.
+    pub(crate) fn port_of(&self, of: Program) -> String {
+        let started = &self.started()[self.place_of(&format!("{}-service", of.name()))];
+        let port = variable(of, "SERVICE_PORT");
+        started.variables.iter().find(|(name, _)| *name == port).unwrap().1.clone()
     }
 
     fn started(&self) -> &[Started] {

@@ -26,6 +26,8 @@ mod kills;
 #[cfg(test)]
 mod metrics;
 #[cfg(test)]
+mod mutual_tls;
+#[cfg(test)]
 mod outages;
 #[cfg(test)]
 mod points;

@@ -232,7 +232,9 @@ async fn t1_certificates_of_both_sides_are_replaced_under_load_without_an_error(
     let new = Authority::new();
     let replacing = async {
         let both = format!("{}{}", ca.pem(), new.pem());
-        [&server, &client].map(|files| fs::write(files.path("ca.crt"), &both).unwrap());
+        for files in [&server, &client] {
+            fs::write(files.path("ca.crt"), &both).unwrap();
+        }
         let witness = Files::new(&new.sign(&["caller"]), &ca).credentials().await;
         let knows = async || served.answer(&witness).await.is_ok();
         eventually("the server trusts the new CA", SOON, knows).await;
