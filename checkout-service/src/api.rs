@@ -1,10 +1,11 @@
 //! The gRPC service: parse, call, render.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{Stream, stream};
+use futures::stream::BoxStream;
+use futures::{StreamExt as _, TryStreamExt as _};
+use platform::watch::{self, Watchers};
 use platform::{Context, World};
 use proto::checkout::checkout_service_server::CheckoutService;
 use proto::checkout::{
@@ -20,7 +21,6 @@ use crate::error::Error;
 use crate::initiate::{self, Initiator};
 use crate::saga::state::{Failure, State};
 use crate::store::Store;
-use crate::watch::Watchers;
 
 /// How long a request waits for the end unless it says otherwise.
 const DEFAULT_WAIT: Duration = Duration::from_secs(10);
@@ -41,7 +41,7 @@ pub(crate) struct Api {
     /// Where checkouts are kept.
     pub store: Arc<dyn Store>,
     /// Who waits for them.
-    pub watchers: Watchers,
+    pub watchers: Watchers<CheckoutId>,
     /// Clock and ids.
     pub world: World,
 }
@@ -71,7 +71,7 @@ impl CheckoutService for Api {
         Ok(Response::new(render(&checkout)))
     }
 
-    type WatchCheckoutStream = Pin<Box<dyn Stream<Item = Result<wire::Checkout, Status>> + Send>>;
+    type WatchCheckoutStream = BoxStream<'static, Result<wire::Checkout, Status>>;
 
     async fn watch_checkout(
         &self,
@@ -79,7 +79,14 @@ impl CheckoutService for Api {
     ) -> Result<Response<Self::WatchCheckoutStream>, Status> {
         let request = request.into_inner();
         let id = self.find(&request.checkout_id, request.user_id).await?.id;
-        Ok(Response::new(Box::pin(self.clone().changes(id))))
+        let store = self.store.clone();
+        let look = move || {
+            let store = store.clone();
+            async move { store.find(id).await?.ok_or(Error::NotFound(id)) }
+        };
+        let (watch, clock) = (self.watchers.watch(id), self.world.clock.clone());
+        let changes = watch::changes(watch, clock, LOOK_AGAIN, look, |checkout| checkout.state.is_terminal());
+        Ok(Response::new(changes.map_ok(|checkout| render(&checkout)).map_err(Status::from).boxed()))
     }
 }
 
@@ -111,31 +118,6 @@ impl Api {
                 () = self.world.clock.sleep(LOOK_AGAIN) => {}
             }
         }
-    }
-
-    /// The checkout now and after each change, up to its end.
-    fn changes(self, id: CheckoutId) -> impl Stream<Item = Result<wire::Checkout, Status>> + Send {
-        let watch = self.watchers.watch(id);
-        let start = Some((self, watch, None::<Checkout>));
-        stream::try_unfold(start, move |progress| async move {
-            let Some((api, mut watch, shown)) = progress else {
-                return Ok(None);
-            };
-            loop {
-                let checkout = api.store.find(id).await.map_err(Error::from)?.ok_or(Error::NotFound(id))?;
-                if shown.as_ref() != Some(&checkout) {
-                    let wire = render(&checkout);
-                    let next =
-                        if checkout.state.is_terminal() { None } else { Some((api, watch, Some(checkout))) };
-                    return Ok(Some((wire, next)));
-                }
-                tokio::select! {
-                    biased;
-                    () = watch.changed() => {}
-                    () = api.world.clock.sleep(LOOK_AGAIN) => {}
-                }
-            }
-        })
     }
 }
 

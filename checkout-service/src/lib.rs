@@ -12,7 +12,6 @@ pub mod initiate;
 pub mod saga;
 mod service;
 pub mod store;
-pub mod watch;
 
 pub use config::Config;
 pub use error::Error;

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use event_log::Event;
 use platform::retry::Backoff;
+use platform::watch::Watchers;
 use platform::{Context, World, fault, lease};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -23,7 +24,6 @@ use uuid::Uuid;
 use crate::checkout::{Checkout, Ending};
 use crate::error::Error;
 use crate::store::{self, Accepted, Claimed, Held, IdempotencyKey, LEASE, Lease, Store};
-use crate::watch::Watchers;
 use counts::Counts;
 use state::Outcome;
 use steps::{CALL_TIMEOUT, Participants};
@@ -46,7 +46,7 @@ pub struct Executor {
 struct Inner {
     store: Arc<dyn Store>,
     participants: Participants,
-    watchers: Watchers,
+    watchers: Watchers<CheckoutId>,
     world: World,
     counts: Counts,
     /// This instance, as leases name it.
@@ -62,7 +62,12 @@ struct Inner {
 
 impl Executor {
     /// An executor; nothing runs before [`Executor::accept`] or [`Executor::recover`].
-    pub fn new(store: Arc<dyn Store>, participants: Participants, watchers: Watchers, world: World) -> Self {
+    pub fn new(
+        store: Arc<dyn Store>,
+        participants: Participants,
+        watchers: Watchers<CheckoutId>,
+        world: World,
+    ) -> Self {
         let owner = world.ids.next();
         let inner = Inner {
             store,

@@ -8,6 +8,7 @@ use futures::FutureExt as _;
 use platform::config::Location;
 use platform::tasks::Tasks;
 use platform::transport::Transport;
+use platform::watch::Watchers;
 use platform::{World, grpc, health};
 use proto::checkout::checkout_service_server::CheckoutServiceServer;
 use sql::sqlite::Sharing;
@@ -20,7 +21,6 @@ use crate::saga::Executor;
 use crate::saga::counts;
 use crate::saga::steps::Participants;
 use crate::store::{self, Store};
-use crate::watch::Watchers;
 
 /// The services that a checkout needs.
 #[derive(Clone)]

@@ -1,12 +1,14 @@
 //! The wire: parse, call, render.
 
+use futures::stream::BoxStream;
+use futures::{StreamExt as _, TryStreamExt as _};
 use platform::Context;
 use proto::Invalid;
 use proto::convert;
 use proto::orders::orders_service_server::OrdersService;
 use proto::orders::{
     CancelOrderRequest, GetOrderRequest, ListOrdersRequest, ListOrdersResponse, Order as WireOrder,
-    OrderItem, OrderStatus, UpdateOrderStatusRequest,
+    OrderItem, OrderStatus, UpdateOrderStatusRequest, WatchOrderRequest,
 };
 use serde::{Deserialize, Serialize};
 use tonic::{Request, Response};
@@ -73,6 +75,19 @@ impl OrdersService for Api {
         let owner = convert::any_user_id("user_id", request.user_id)?;
         let order = self.orders.cancel(id, owner, traceparent).await?;
         Ok(Response::new(order.into()))
+    }
+
+    type WatchOrderStream = BoxStream<'static, Result<WireOrder, tonic::Status>>;
+
+    async fn watch_order(
+        &self,
+        request: Request<WatchOrderRequest>,
+    ) -> Result<Response<Self::WatchOrderStream>, tonic::Status> {
+        let request = request.into_inner();
+        let id: OrderId = convert::parse("order_id", &request.order_id)?;
+        let owner = convert::any_user_id("user_id", request.user_id)?;
+        let changes = self.orders.watch(id, owner).await?;
+        Ok(Response::new(changes.map_ok(WireOrder::from).map_err(tonic::Status::from).boxed()))
     }
 }
 

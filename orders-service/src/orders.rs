@@ -1,8 +1,11 @@
 //! What can be done with orders, whoever asks: a call or an event.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use event_log::Event;
+use futures::Stream;
+use platform::watch::{self, Watchers};
 use platform::{World, fault};
 use tokio::sync::Notify;
 use types::{OrderId, PageSize, UserId};
@@ -13,6 +16,9 @@ use crate::error::Error;
 use crate::order::{self, Cancel, Order, Purchase, Status, advance};
 use crate::store::{Made, Position, Step, Store};
 
+/// How often who watches an order looks at the store unasked: another instance may change it.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
 /// The orders of the shop.
 #[derive(Clone)]
 pub(crate) struct Orders {
@@ -22,6 +28,8 @@ pub(crate) struct Orders {
     pub(crate) changed: Arc<Notify>,
     /// Wakes who carries cancellations to their end.
     pub(crate) due: Arc<Notify>,
+    /// Who waits for an order to change.
+    pub(crate) watchers: Watchers<OrderId>,
 }
 
 /// Some orders, and where the next ones begin.
@@ -54,6 +62,21 @@ impl Orders {
             return Err(Error::NotFound);
         }
         Ok(order)
+    }
+
+    /// The order now and after each change, up to its end; if there is an `owner`, only theirs.
+    pub(crate) async fn watch(
+        &self,
+        id: OrderId,
+        owner: Option<UserId>,
+    ) -> Result<impl Stream<Item = Result<Order, Error>> + Send + use<>, Error> {
+        self.order(id, owner).await?;
+        let (watch, clock, orders) = (self.watchers.watch(id), self.world.clock.clone(), self.clone());
+        let look = move || {
+            let orders = orders.clone();
+            async move { orders.order(id, owner).await }
+        };
+        Ok(watch::changes(watch, clock, LOOK_AGAIN, look, |order| order.status.is_end()))
     }
 
     /// A user's orders, newest first.
@@ -91,6 +114,7 @@ impl Orders {
             let announcement = announcement::status_changed(order.purchase.user_id, step, origin);
             if fault::around("orders.change", self.store.change_status(step, announcement)).await? {
                 self.changed.notify_one();
+                self.watchers.changed(id);
                 tracing::info!(order_id = %id, from = %step.from, to = %to, "order status changed");
                 return Ok(Order { status: to, updated_at: at, ..order });
             }
@@ -115,6 +139,7 @@ impl Orders {
             let cancellation = Cancellation::of(&order, traceparent.clone(), self.world.clock.now());
             if fault::around("orders.cancel", self.store.cancel(order.status, &cancellation)).await? {
                 self.due.notify_one();
+                self.watchers.changed(id);
                 tracing::info!(order_id = %id, from = %order.status, "order is being cancelled");
                 return Ok(Order {
                     status: Status::Cancelling,

@@ -6,6 +6,7 @@ use event_log::{EventLog, Outbox, Reached};
 use futures::FutureExt as _;
 use platform::config::Location;
 use platform::tasks::Tasks;
+use platform::watch::Watchers;
 use platform::{World, grpc, health};
 use proto::events::CHECKOUT_EVENTS;
 use proto::orders::orders_service_server::OrdersServiceServer;
@@ -61,7 +62,7 @@ impl Service {
     ) -> Self {
         let ids = world.ids.clone();
         let (changed, due) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-        let orders = Orders { store, world, changed, due };
+        let orders = Orders { store, world, changed, due, watchers: Watchers::default() };
         let api = Api { orders: orders.clone() };
         let server = grpc::server("orders", ids)
             .add(OrdersServiceServer::new(api))
@@ -83,7 +84,7 @@ impl Service {
     /// Makes orders of what the log tells, cancels those that shall be, tells the log of both, and watches the store,
     /// until `shutdown`.
     pub async fn work(&self, shutdown: CancellationToken) -> anyhow::Result<()> {
-        let Orders { store, world, changed, due } = self.orders.clone();
+        let Orders { store, world, changed, due, watchers } = self.orders.clone();
         let cancellations = Executor {
             store: store.clone(),
             peers: self.peers.clone(),
@@ -91,6 +92,7 @@ impl Service {
             owner: self.instance,
             due,
             changed: changed.clone(),
+            watchers,
         };
         let outbox: Arc<dyn Outbox> = store.clone();
         let handler = Arc::new(CompletedCheckouts { orders: self.orders.clone() });

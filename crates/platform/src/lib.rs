@@ -22,6 +22,7 @@ pub mod tasks;
 mod telemetry;
 pub mod tls;
 pub mod transport;
+pub mod watch;
 mod world;
 
 pub use context::Context;

@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use platform::lease::{self, Held, LEASE, Lease};
 use platform::retry::Backoff;
+use platform::watch::Watchers;
 use platform::{Context, World, fault};
 use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
+use types::OrderId;
 use uuid::Uuid;
 
 use super::steps::{self, CALL_TIMEOUT, Peers};
@@ -41,6 +43,8 @@ pub(crate) struct Executor {
     pub(crate) due: Arc<Notify>,
     /// Wakes the relay: an event was written.
     pub(crate) changed: Arc<Notify>,
+    /// Who waits for an order to change.
+    pub(crate) watchers: Watchers<OrderId>,
 }
 
 impl Executor {
@@ -123,6 +127,7 @@ impl Executor {
                     return;
                 }
             }
+            self.watchers.changed(order_id);
             self.report(&cancellation, &after);
             if stops {
                 return;

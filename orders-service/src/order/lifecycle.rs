@@ -47,6 +47,14 @@ impl Status {
         Self::ALL.into_iter().find(|status| status.as_str() == text)
     }
 
+    /// Whether nothing comes after it.
+    pub const fn is_end(self) -> bool {
+        match self {
+            Self::Confirmed | Self::Processing | Self::Shipped | Self::Cancelling => false,
+            Self::Delivered | Self::Cancelled => true,
+        }
+    }
+
     /// The one step from here; `None` at the end, and where the order does not go on.
     const fn next(self) -> Option<Self> {
         match self {

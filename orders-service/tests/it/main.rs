@@ -22,3 +22,5 @@ mod places;
 mod program;
 #[cfg(test)]
 mod shop;
+#[cfg(test)]
+mod watching;

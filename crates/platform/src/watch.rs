@@ -1,0 +1,158 @@
+//! Who waits for something to change, such as a checkout or an order. In memory: it tells when to look at the store,
+//! never what is there.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures::{Stream, stream};
+use tokio::sync::Notify;
+use tokio::sync::futures::OwnedNotified;
+
+use crate::clock::Clock;
+
+/// The waiting requests of this instance, by the id of what they wait for. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Watchers<K: Copy + Eq + Hash> {
+    waiting: Arc<Mutex<HashMap<K, Waiting>>>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    change: Arc<Notify>,
+    count: usize,
+}
+
+impl<K: Copy + Eq + Hash> Default for Watchers<K> {
+    /// Nobody waits.
+    fn default() -> Self {
+        Self { waiting: Arc::default() }
+    }
+}
+
+impl<K: Copy + Eq + Hash> Watchers<K> {
+    /// Begins to wait: a change after this call is not missed. Look at the store after it, not before.
+    pub fn watch(&self, id: K) -> Watch<K> {
+        let mut waiting = self.waiting();
+        let entry = waiting.entry(id).or_default();
+        entry.count += 1;
+        let change = entry.change.clone();
+        Watch { id, next: Box::pin(change.clone().notified_owned()), change, watchers: self.clone() }
+    }
+
+    /// Wakes who waits for a change of this one, in the order in which they came.
+    pub fn changed(&self, id: K) {
+        if let Some(waiting) = self.waiting().get(&id) {
+            waiting.change.notify_waiters();
+        }
+    }
+
+    fn forget(&self, id: K) {
+        let mut waiting = self.waiting();
+        if let Some(entry) = waiting.get_mut(&id) {
+            entry.count -= 1;
+            if entry.count == 0 {
+                waiting.remove(&id);
+            }
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, HashMap<K, Waiting>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One who waits.
+#[derive(Debug)]
+pub struct Watch<K: Copy + Eq + Hash> {
+    id: K,
+    /// Hears of what happens from its making on.
+    next: Pin<Box<OwnedNotified>>,
+    change: Arc<Notify>,
+    watchers: Watchers<K>,
+}
+
+impl<K: Copy + Eq + Hash> Watch<K> {
+    /// Waits for a change since the last one that it told of.
+    pub async fn changed(&mut self) {
+        self.next.as_mut().await;
+        self.next.set(self.change.clone().notified_owned());
+    }
+}
+
+/// What `look` sees now, and again each time it sees something else, up to what `is_end`. It looks when the watch is
+/// told of a change, and unasked every `look_again`: another instance may make the change.
+///
+/// # Errors
+/// The first of `look`'s, which ends the stream.
+pub fn changes<K, T, E, Look>(
+    mut watch: Watch<K>,
+    clock: Arc<dyn Clock>,
+    look_again: Duration,
+    mut look: impl FnMut() -> Look + Send,
+    is_end: fn(&T) -> bool,
+) -> impl Stream<Item = Result<T, E>> + Send
+where
+    K: Copy + Eq + Hash + Send,
+    T: PartialEq + Clone + Send,
+    E: Send,
+    Look: Future<Output = Result<T, E>> + Send,
+{
+    let mut shown: Option<T> = None;
+    let next = async move || {
+        if shown.as_ref().is_some_and(is_end) {
+            return Ok(None);
+        }
+        loop {
+            let seen = look().await?;
+            if shown.as_ref() != Some(&seen) {
+                shown = Some(seen.clone());
+                return Ok(Some(seen));
+            }
+            tokio::select! {
+                biased;
+                () = watch.changed() => {}
+                () = clock.sleep(look_again) => {}
+            }
+        }
+    };
+    stream::try_unfold(next, async |mut next| Ok(next().await?.map(|seen| (seen, next))))
+}
+
+impl<K: Copy + Eq + Hash> Drop for Watch<K> {
+    fn drop(&mut self) {
+        self.watchers.forget(self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+
+    use super::*;
+
+    const ID: u8 = 7;
+
+    #[tokio::test]
+    async fn a_change_between_watching_and_waiting_is_not_missed() {
+        let watchers = Watchers::default();
+        let (mut first, mut second) = (watchers.watch(ID), watchers.watch(ID));
+        watchers.changed(ID);
+        first.changed().await;
+        second.changed().await;
+        assert_eq!(first.changed().now_or_never(), None);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_left_behind() {
+        let watchers = Watchers::default();
+        let (first, second) = (watchers.watch(ID), watchers.watch(ID));
+        drop(first);
+        assert_eq!(watchers.waiting().len(), 1);
+        drop(second);
+        assert_eq!(watchers.waiting().len(), 0);
+        watchers.changed(ID);
+    }
+}
