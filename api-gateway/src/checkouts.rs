@@ -1,5 +1,7 @@
 //! `/api/v1/checkout`
 
+pub(crate) mod events;
+
 use std::time::Duration;
 
 use axum::extract::State;

@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 
 use crate::auth::{KeySetUrl, MIN_SECRET};
 use crate::client_address::Network;
+use crate::events::StreamBounds;
 use crate::peer_tls::PeerTls;
 use crate::serve::Port;
 
@@ -137,6 +138,9 @@ pub struct Settings {
     #[command(flatten)]
     #[expect(missing_docs, reason = "described where it is defined")]
     pub port: Port,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "described where it is defined")]
+    pub streams: StreamBounds,
     /// Through which all instances share the limits. Not a setting here, so that a program that has these settings
     /// and those of services has `REDIS_URL` once.
     #[arg(skip)]
@@ -244,6 +248,8 @@ mod tests {
         assert_eq!(port.max_connections, default.max_connections);
         assert_eq!(port.max_connections_per_address, default.max_connections_per_address);
         assert_eq!((port.tls_cert, port.tls_key), (None, None));
+        let StreamBounds { max_event_streams, max_event_streams_per_user } = settings.streams;
+        assert_eq!((max_event_streams, max_event_streams_per_user), (500, 10));
     }
 
     #[test]
@@ -265,6 +271,8 @@ mod tests {
             ("TRUSTED_PROXIES", "lan", "TRUSTED_PROXIES=lan can't be used"),
             ("CORS_ORIGINS", "*", "CORS_ORIGINS=* can't be used"),
             ("CORS_ORIGINS", "https://a.example/", "CORS_ORIGINS=https://a.example/ can't be used"),
+            ("MAX_EVENT_STREAMS", "901", "MAX_EVENT_STREAMS=901 can't be used"),
+            ("MAX_EVENT_STREAMS_PER_USER", "0", "MAX_EVENT_STREAMS_PER_USER=0 can't be used"),
             ("AUTH_MODE", "none", "AUTH_MODE=none can't be used"),
             (
                 "JWKS_URL",

@@ -17,6 +17,7 @@ use types::UserId;
 use crate::auth::{Identity, Role, Signer, Verifier, random_secret};
 use crate::client_address::Network;
 use crate::config::{AuthMode, Config, Settings, Timeouts};
+use crate::events::Streams;
 use crate::limits::Limits;
 use crate::peers::Peers;
 use crate::retries::Retries;
@@ -41,6 +42,7 @@ pub(crate) struct Inner {
     pub(crate) trusted_proxies: Vec<Network>,
     pub(crate) cors_origins: Vec<HeaderValue>,
     pub(crate) checkout_wait: Duration,
+    pub(crate) streams: Streams,
     pub(crate) timeouts: Timeouts,
     pub(crate) world: World,
 }
@@ -89,6 +91,7 @@ pub async fn open(
         trusted_proxies: settings.trusted_proxies,
         cors_origins: settings.cors_origins,
         checkout_wait: Duration::from_millis(settings.checkout_wait_ms),
+        streams: Streams::new(settings.streams),
         timeouts: settings.timeouts,
         world,
     });
@@ -137,13 +140,14 @@ impl Gateway {
         routes::policies(self.shop.auth.mode())
     }
 
-    /// Serves HTTP/1.1 and HTTP/2 until the shutdown, then finishes what runs.
+    /// Serves HTTP/1.1 and HTTP/2 until the shutdown, then ends event streams and finishes what else runs.
     pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
         let address = listener.local_addr().context("the listener has no address")?;
         tracing::info!(%address, mode = ?self.shop.auth.mode(), "gateway listening");
         let served = tokio::select! {
-            served = self.port.serve(&self.shop, self.router, listener, shutdown) => served,
+            served = self.port.serve(&self.shop, self.router, listener, shutdown.clone()) => served,
             never = self.shop.auth.verifier.keep_fresh() => match never {},
+            never = self.shop.streams.end_at(shutdown) => match never {},
         };
         if let Some(limits) = &self.shop.limits {
             limits.close().await;

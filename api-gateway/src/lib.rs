@@ -11,6 +11,7 @@ mod checkouts;
 mod client_address;
 mod conditional;
 mod config;
+mod events;
 mod fields;
 mod gateway;
 mod guard;
@@ -34,6 +35,7 @@ mod tokens;
 
 pub use client_address::{InvalidNetwork, Network};
 pub use config::{AuthMode, Config, Listen, PeerAddresses, Settings, Timeouts};
+pub use events::StreamBounds;
 pub use gateway::{Gateway, open, run};
 pub use guard::Who;
 pub use peer_tls::PeerTls;

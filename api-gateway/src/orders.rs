@@ -1,5 +1,7 @@
 //! `/api/v1/orders`
 
+pub(crate) mod events;
+
 use axum::extract::State;
 use axum::{Extension, Json};
 use http::StatusCode;

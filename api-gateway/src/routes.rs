@@ -7,11 +7,12 @@ use axum::handler::Handler;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodFilter, MethodRouter, any, on};
 use http::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LOCATION, RETRY_AFTER,
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LOCATION,
+    RETRY_AFTER,
 };
 use http::{HeaderName, Method, StatusCode};
 use tower_http::compression::CompressionLayer;
-use tower_http::compression::predicate::SizeAbove;
+use tower_http::compression::predicate::{NotForContentType, Predicate as _, SizeAbove};
 use tower_http::cors::CorsLayer;
 
 use crate::config::AuthMode;
@@ -55,8 +56,10 @@ fn table(mode: AuthMode) -> Vec<Route> {
 
         route(POST,   "/api/v1/checkout",                User,         checkouts::start),
         route(GET,    "/api/v1/checkout/{id}",           Owner,        checkouts::show),
+        route(GET,    "/api/v1/checkout/{id}/events",    Owner,        checkouts::events::watch),
         route(GET,    "/api/v1/orders",                  User,         orders::list),
         route(GET,    "/api/v1/orders/{id}",             OwnerOrAdmin, orders::show),
+        route(GET,    "/api/v1/orders/{id}/events",      OwnerOrAdmin, orders::events::watch),
         route(PATCH,  "/api/v1/orders/{id}",             Admin,        orders::advance),
         route(POST,   "/api/v1/orders/{id}/cancel",      OwnerOrAdmin, orders::cancel),
     ];
@@ -110,10 +113,12 @@ pub(crate) fn router(shop: &Shop) -> Router {
     let routes = table.fold(Router::new(), |router, Route { policy, handler }| {
         router.route(policy.path, handler.route_layer(guarded(policy.who)))
     });
+    // The size of an event stream is not known, so it would count as large.
+    let worth_it = SizeAbove::new(COMPRESS_ABOVE).and(NotForContentType::SSE);
     let lost = any(|| async { Problem::bare(StatusCode::NOT_FOUND) });
     let mut router = routes
         .fallback_service(lost.layer(guarded(Anyone)))
-        .layer(CompressionLayer::new().gzip(true).compress_when(SizeAbove::new(COMPRESS_ABOVE)));
+        .layer(CompressionLayer::new().gzip(true).compress_when(worth_it));
     if !shop.cors_origins.is_empty() {
         router = router.layer(cors(shop));
     }
@@ -133,6 +138,7 @@ fn cors(shop: &Shop) -> CorsLayer {
             IF_MATCH,
             IF_NONE_MATCH,
             named("idempotency-key"),
+            named("last-event-id"),
             named("x-request-id"),
         ])
         .expose_headers([

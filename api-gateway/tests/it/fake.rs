@@ -2,7 +2,6 @@
 
 use std::any::Any;
 use std::collections::{HashMap, VecDeque};
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use platform::grpc;
@@ -10,6 +9,8 @@ use platform::ids::RandomIds;
 use proto::{cart, checkout, inventory, orders, product};
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
+
+use crate::changes::Changes;
 
 /// All five services.
 #[derive(Clone, Default)]
@@ -175,27 +176,15 @@ fake!(orders::orders_service_server::OrdersService {
     list_orders(orders::ListOrdersRequest) -> orders::ListOrdersResponse;
     cancel_order(orders::CancelOrderRequest) -> orders::Order;
     update_order_status(orders::UpdateOrderStatusRequest) -> orders::Order;
-});
+    watch_order(orders::WatchOrderRequest) -> Changes<orders::Order>;
+}
+type WatchOrderStream = Changes<orders::Order>;
+);
 
 fake!(checkout::checkout_service_server::CheckoutService {
     initiate_checkout(checkout::InitiateCheckoutRequest) -> checkout::InitiateCheckoutResponse;
     get_checkout(checkout::GetCheckoutRequest) -> checkout::Checkout;
-    watch_checkout(checkout::WatchCheckoutRequest) -> Changes;
+    watch_checkout(checkout::WatchCheckoutRequest) -> Changes<checkout::Checkout>;
 }
-type WatchCheckoutStream = Changes;
+type WatchCheckoutStream = Changes<checkout::Checkout>;
 );
-
-/// Nobody watches here.
-#[derive(Clone)]
-pub(crate) struct Changes;
-
-impl tokio_stream::Stream for Changes {
-    type Item = Result<checkout::Checkout, Status>;
-
-    fn poll_next(
-        self: Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Self::Item>> {
-        std::task::Poll::Ready(None)
-    }
-}

@@ -3,6 +3,7 @@
 use proto::{Reason, Rejection, cart, checkout, inventory, orders, product};
 use tonic::{Code, Status};
 
+use crate::changes::Changes;
 use crate::fake::Fake;
 use crate::replies;
 
@@ -39,6 +40,15 @@ pub(crate) fn everything_works(services: &Fake) {
     services.decides("get_checkout", |asked: &checkout::GetCheckoutRequest| match asked.user_id {
         OWNER => Ok(done()),
         _ => Err(missing(Reason::CheckoutNotFound)),
+    });
+    services.decides("watch_checkout", |asked: &checkout::WatchCheckoutRequest| match asked.user_id {
+        OWNER => Ok(Changes::ending([Ok(done())])),
+        _ => Err(missing(Reason::CheckoutNotFound)),
+    });
+    services.decides("watch_order", |asked: &orders::WatchOrderRequest| {
+        let order = order_of(asked.user_id)?;
+        let status = orders::OrderStatus::Delivered.into();
+        Ok(Changes::ending([Ok(orders::Order { status, ..order })]))
     });
     services.decides("list_orders", |asked: &orders::ListOrdersRequest| {
         let order = orders::Order { user_id: asked.user_id, ..replies::order() };

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use api_gateway::auth::{Identity, Role, Signer};
-use api_gateway::{AuthMode, Gateway, Peers, Port, Settings, Timeouts};
+use api_gateway::{AuthMode, Gateway, Peers, Port, Settings, StreamBounds, Timeouts};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
@@ -57,6 +57,7 @@ pub(crate) fn settings() -> Settings {
         cors_origins: Vec::new(),
         checkout_wait_ms: 10_000,
         port: Port::default(),
+        streams: StreamBounds { max_event_streams: 4, max_event_streams_per_user: 2 },
         redis: None,
         timeouts: Timeouts::default(),
     }

@@ -50,4 +50,6 @@ mod told;
 #[cfg(test)]
 mod triad;
 #[cfg(test)]
+mod watched;
+#[cfg(test)]
 mod weather;

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::cancel::cancelled_orders;
 use crate::client::{Client, Reply};
 use crate::harness::Shop;
+use crate::watched::a_purchase_and_its_order;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn in_one_process() {
@@ -47,6 +48,7 @@ async fn suite(shop: &Shop) {
     another_users_things(shop).await;
     a_client_that_goes_away(shop).await;
     cancelled_orders(shop).await;
+    a_purchase_and_its_order(shop).await;
     replies_that_get_lost(shop).await;
     an_outage_of_the_provider(shop).await;
     let report = shop.audit().await;
