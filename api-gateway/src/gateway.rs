@@ -20,6 +20,7 @@ use crate::config::{AuthMode, Config, Settings, Timeouts};
 use crate::events::Streams;
 use crate::limits::Limits;
 use crate::peers::Peers;
+use crate::products::pages::Catalogue;
 use crate::retries::Retries;
 use crate::routes::Policy;
 use crate::{routes, serve};
@@ -43,6 +44,7 @@ pub(crate) struct Inner {
     pub(crate) cors_origins: Vec<HeaderValue>,
     pub(crate) checkout_wait: Duration,
     pub(crate) streams: Streams,
+    pub(crate) catalogue: Catalogue,
     pub(crate) timeouts: Timeouts,
     pub(crate) world: World,
 }
@@ -92,6 +94,7 @@ pub async fn open(
         cors_origins: settings.cors_origins,
         checkout_wait: Duration::from_millis(settings.checkout_wait_ms),
         streams: Streams::new(settings.streams),
+        catalogue: Catalogue::default(),
         timeouts: settings.timeouts,
         world,
     });

@@ -1,30 +1,29 @@
 //! `/api/v1/products`
 
+pub(crate) mod pages;
 mod wanted;
 
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
-use http::header::{CACHE_CONTROL, ETAG, LOCATION};
+use http::header::{ETAG, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use platform::Context;
 use proto::product as pb;
-use proto::{Reason, Rejection};
 use serde::Serialize;
-use tonic::{Code, Status};
+use tonic::Status;
 use types::{Money, ProductId, Timestamp};
 
 use crate::body::Body;
-use crate::conditional::{Wanted, etag, has_already, if_match};
+use crate::conditional::{self, Tag, Wanted, if_match, stale};
 use crate::gateway::Shop;
+use crate::inventory;
 use crate::path::Id;
 use crate::problem::Problem;
 use crate::query::Query;
-use crate::{inventory, reply};
+use crate::reply::{self, encoded};
 use wanted::{Filter, NewProduct, WholeProduct};
 
-/// Lists may be a few seconds old wherever they are kept.
-const LIST_CACHING: &str = "public, max-age=5";
 /// A product may be kept, but whoever keeps it asks each time whether it is still good.
 const PRODUCT_CACHING: &str = "public, no-cache";
 
@@ -39,12 +38,6 @@ struct Product {
     version: i64,
     created_at: Timestamp,
     updated_at: Timestamp,
-}
-
-#[derive(Serialize)]
-struct Products {
-    products: Vec<Product>,
-    next_page_token: String,
 }
 
 impl TryFrom<pb::Product> for Product {
@@ -70,15 +63,9 @@ pub(crate) async fn list(
     State(shop): State<Shop>,
     Extension(context): Extension<Context>,
     Query(Filter(filter)): Query<Filter>,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let call = || {
-        let (mut catalogue, request) = (shop.peers.products(), context.request(filter.clone()));
-        async move { catalogue.get_products(request).await }
-    };
-    let page = shop.retries.read(call).await?;
-    let products = page.products.into_iter().map(Product::try_from).collect::<Result<_, _>>()?;
-    let body = Products { products, next_page_token: page.next_page_token };
-    Ok(([(CACHE_CONTROL, LIST_CACHING)], Json(body)).into_response())
+    pages::page(&shop, &context, filter, &headers).await
 }
 
 /// `GET /api/v1/products/{id}`
@@ -89,12 +76,8 @@ pub(crate) async fn show(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let product = find(&shop, &context, id).await?;
-    let known = has_already(&headers, product.version);
-    let headers = [(CACHE_CONTROL, PRODUCT_CACHING.to_owned()), (ETAG, etag(product.version))];
-    if known {
-        return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
-    }
-    Ok((headers, Json(Product::try_from(product)?)).into_response())
+    let tag = Tag::of_version(product.version);
+    conditional::json(&headers, PRODUCT_CACHING, &tag, || encoded(&Product::try_from(product)?))
 }
 
 /// `POST /api/v1/products`
@@ -107,7 +90,8 @@ pub(crate) async fn create(
     Extension(context): Extension<Context>,
     Body(wanted): Body<NewProduct>,
 ) -> Result<Response, Problem> {
-    let made = shop.peers.products().create_product(context.request(wanted.product)).await?.into_inner();
+    let made = shop.peers.products().create_product(context.request(wanted.product)).await?;
+    let made = shop.catalogue.changed(made);
     let location = format!("/api/v1/products/{}", made.id);
     let stock = inventory::on_hand(made.id, wanted.initial_stock.unwrap_or(0));
     if let Err(status) = stocked(&shop, &context, stock).await {
@@ -117,7 +101,7 @@ pub(crate) async fn create(
         let (product_id, request_id) = (made.id, context.request_id());
         tracing::warn!(product_id, request_id, %status, "new product without a stock record");
     }
-    let headers = [(LOCATION, location), (ETAG, etag(made.version))];
+    let headers = [(LOCATION, location), (ETAG, Tag::of_version(made.version).to_string())];
     Ok((StatusCode::CREATED, headers, Json(Product::try_from(made)?)).into_response())
 }
 
@@ -130,18 +114,11 @@ pub(crate) async fn replace(
     Body(WholeProduct(mut product)): Body<WholeProduct>,
 ) -> Result<Response, Problem> {
     product.product_id = id.get();
-    product.expected_version = match if_match(&headers)? {
-        Wanted::Any => None,
-        Wanted::OneOf(versions) => match versions.as_slice() {
-            [only] => Some(*only),
-            several => {
-                let current = find(&shop, &context, id).await?.version;
-                Some(several.iter().copied().find(|version| *version == current).ok_or_else(stale)?)
-            }
-        },
-    };
-    let made = shop.peers.products().update_product(context.request(product)).await?.into_inner();
-    Ok(([(ETAG, etag(made.version))], Json(Product::try_from(made)?)).into_response())
+    product.expected_version = expected(&shop, &context, id, &headers).await?;
+    let made = shop.peers.products().update_product(context.request(product)).await?;
+    let made = shop.catalogue.changed(made);
+    let tag = Tag::of_version(made.version).to_string();
+    Ok(([(ETAG, tag)], Json(Product::try_from(made)?)).into_response())
 }
 
 /// `DELETE /api/v1/products/{id}`
@@ -149,15 +126,33 @@ pub(crate) async fn delete(
     State(shop): State<Shop>,
     Extension(context): Extension<Context>,
     Id(id): Id<ProductId>,
+    headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
-    let request = pb::DeleteProductRequest { product_id: id.get() };
-    shop.peers.products().delete_product(context.request(request)).await?;
+    let expected_version = expected(&shop, &context, id, &headers).await?;
+    let request = pb::DeleteProductRequest { product_id: id.get(), expected_version };
+    shop.catalogue.changed(shop.peers.products().delete_product(context.request(request)).await?);
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// The version that a product must have for `If-Match`; `None` where any will do.
+async fn expected(
+    shop: &Shop,
+    context: &Context,
+    id: ProductId,
+    headers: &HeaderMap,
+) -> Result<Option<i64>, Problem> {
+    let Wanted::OneOf(tags) = if_match(headers)? else { return Ok(None) };
+    let versions: Vec<i64> = tags.iter().filter_map(Tag::version).filter(|version| *version > 0).collect();
+    if let [only] = versions.as_slice() {
+        return Ok(Some(*only));
+    }
+    let current = find(shop, context, id).await?.version;
+    if versions.contains(&current) { Ok(Some(current)) } else { Err(stale()) }
 }
 
 async fn find(shop: &Shop, context: &Context, id: ProductId) -> Result<pb::Product, Problem> {
     let call = || {
-        let request = context.request(pb::GetProductRequest { product_id: id.get() });
+        let request = shop.catalogue.request(context, pb::GetProductRequest { product_id: id.get() });
         let mut catalogue = shop.peers.products();
         async move { catalogue.get_product(request).await }
     };
@@ -185,9 +180,4 @@ fn without_stock(product_id: i64, location: &str, status: &Status) -> Problem {
         Ok(location) => problem.header(LOCATION, location),
         Err(_) => problem,
     }
-}
-
-fn stale() -> Problem {
-    Rejection::new(Code::Aborted, Reason::StaleVersion, "the product is no longer of a version in If-Match")
-        .into()
 }

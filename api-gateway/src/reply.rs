@@ -1,7 +1,9 @@
 //! What services answer, on its way to JSON. A reply without what the contract promises is a failure of ours.
 
+use bytes::Bytes;
 use prost_types::Timestamp as PbTimestamp;
 use proto::{common, convert};
+use serde::Serialize;
 use types::{Address, Money, Timestamp};
 
 use crate::problem::Problem;
@@ -16,6 +18,11 @@ pub(crate) fn moment(field: &str, moment: Option<PbTimestamp>) -> Result<Timesta
 
 pub(crate) fn address(field: &str, address: Option<common::Address>) -> Result<Option<Address>, Problem> {
     convert::address(field, address).map_err(broken)
+}
+
+/// The answer as it is sent.
+pub(crate) fn encoded(answer: &impl Serialize) -> Result<Bytes, Problem> {
+    serde_json::to_vec(answer).map(Bytes::from).map_err(Problem::internal)
 }
 
 /// The reply can't be understood.

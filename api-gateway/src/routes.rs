@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::handler::Handler;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::routing::{MethodFilter, MethodRouter, any, on};
 use http::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LOCATION,
+    ACCEPT, AUTHORIZATION, CONTENT_LOCATION, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LOCATION,
     RETRY_AFTER,
 };
 use http::{HeaderName, Method, StatusCode};
@@ -15,6 +15,7 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate as _, SizeAbove};
 use tower_http::cors::CorsLayer;
 
+use crate::conditional::tag_by_coding;
 use crate::config::AuthMode;
 use crate::gateway::Shop;
 use crate::guard::Who::{Admin, Anyone, Owner, OwnerOrAdmin, Probe, User};
@@ -118,7 +119,8 @@ pub(crate) fn router(shop: &Shop) -> Router {
     let lost = any(|| async { Problem::bare(StatusCode::NOT_FOUND) });
     let mut router = routes
         .fallback_service(lost.layer(guarded(Anyone)))
-        .layer(CompressionLayer::new().gzip(true).compress_when(worth_it));
+        .layer(CompressionLayer::new().gzip(true).compress_when(worth_it))
+        .layer(map_response(tag_by_coding));
     if !shop.cors_origins.is_empty() {
         router = router.layer(cors(shop));
     }
@@ -142,6 +144,7 @@ fn cors(shop: &Shop) -> CorsLayer {
             named("x-request-id"),
         ])
         .expose_headers([
+            CONTENT_LOCATION,
             ETAG,
             LOCATION,
             RETRY_AFTER,

@@ -10,7 +10,8 @@ use proto::product::{
     DeleteProductRequest, GetProductRequest, GetProductsRequest, GetProductsResponse, ProductSort,
     UpdateProductRequest,
 };
-use proto::{Invalid, convert};
+use proto::{CATALOGUE_REVISION, Invalid, convert};
+use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 use types::{InvalidPage, Money, PageToken, ProductId};
 
@@ -18,6 +19,7 @@ use crate::catalogue::{Filter, InvalidFilter, Position, PriceRange, Sort, Start}
 use crate::error::Error;
 use crate::product::{Details, DetailsParts, InvalidDetails, Product};
 use crate::shelf::Shelf;
+use crate::store::Revision;
 
 /// Ids in one `BatchGetProducts`, repeated ones included: two full carts.
 const MAX_BATCH: usize = 100;
@@ -40,14 +42,22 @@ impl ProductService for Api {
         &self,
         request: Request<GetProductsRequest>,
     ) -> Result<Response<GetProductsResponse>, Status> {
+        let least = least(request.metadata());
         let request = request.into_inner();
         let (filter, start) = (filter(&request)?, start(&request)?);
         let size = convert::page_size(request.page_size)?;
-        let catalogue = self.shelf.catalogue()?;
+        let catalogue = self.shelf.catalogue_since(least).await?;
+        let state = request.known_state.map(|_| catalogue.state());
+        if state.is_some() && request.known_state == state {
+            let unchanged = true;
+            return Ok(Response::new(GetProductsResponse { unchanged, ..GetProductsResponse::default() }));
+        }
         let page = catalogue.page(&filter, &start, size);
         Ok(Response::new(GetProductsResponse {
             products: page.products.into_iter().map(pb::Product::from).collect(),
             next_page_token: page.next.map(|next| PageToken::seal(&next).into_string()).unwrap_or_default(),
+            state: state.unwrap_or_default(),
+            unchanged: false,
         }))
     }
 
@@ -55,8 +65,9 @@ impl ProductService for Api {
         &self,
         request: Request<GetProductRequest>,
     ) -> Result<Response<pb::Product>, Status> {
+        let least = least(request.metadata());
         let id = convert::product_id("product_id", request.into_inner().product_id)?;
-        let catalogue = self.shelf.catalogue()?;
+        let catalogue = self.shelf.catalogue_since(least).await?;
         let product = catalogue.product(id).ok_or(Error::Absent(id))?;
         Ok(Response::new(product.into()))
     }
@@ -79,8 +90,8 @@ impl ProductService for Api {
         let CreateProductRequest { name, description, category, price, image_url } = request.into_inner();
         let price = convert::money("price", price)?;
         let details = details(DetailsParts { name, description, category, price, image_url })?;
-        let product = self.shelf.add(details, self.clock.now()).await?;
-        Ok(Response::new((&product).into()))
+        let (product, revision) = self.shelf.add(details, self.clock.now()).await?;
+        Ok(made((&product).into(), revision))
     }
 
     async fn update_product(
@@ -99,17 +110,36 @@ impl ProductService for Api {
         let id = convert::product_id("product_id", product_id)?;
         let price = convert::money("price", price)?;
         let details = details(DetailsParts { name, description, category, price, image_url })?;
-        if expected.is_some_and(|version| version < 1) {
-            Err(Invalid::new("expected_version", "must be a positive integer"))?;
-        }
-        let product = self.shelf.replace(id, details, expected, self.clock.now()).await?;
-        Ok(Response::new((&product).into()))
+        let expected = version(expected)?;
+        let (product, revision) = self.shelf.replace(id, details, expected, self.clock.now()).await?;
+        Ok(made((&product).into(), revision))
     }
 
     async fn delete_product(&self, request: Request<DeleteProductRequest>) -> Result<Response<()>, Status> {
-        let id = convert::product_id("product_id", request.into_inner().product_id)?;
-        self.shelf.remove(id).await?;
-        Ok(Response::new(()))
+        let DeleteProductRequest { product_id, expected_version: expected } = request.into_inner();
+        let id = convert::product_id("product_id", product_id)?;
+        let revision = self.shelf.remove(id, version(expected)?).await?;
+        Ok(made((), revision))
+    }
+}
+
+/// How far the catalogue must be that is shown; what can't be read asks for nothing.
+fn least(metadata: &MetadataMap) -> Revision {
+    let said = metadata.get(CATALOGUE_REVISION).and_then(|said| said.to_str().ok()?.parse().ok());
+    Revision(said.unwrap_or_default())
+}
+
+/// An answer that tells the revision which the change has made.
+fn made<T>(answer: T, revision: Revision) -> Response<T> {
+    let mut response = Response::new(answer);
+    response.metadata_mut().insert(CATALOGUE_REVISION, revision.0.into());
+    response
+}
+
+fn version(expected: Option<i64>) -> Result<Option<i64>, Invalid> {
+    match expected {
+        Some(..1) => Err(Invalid::new("expected_version", "must be a positive integer")),
+        expected => Ok(expected),
     }
 }
 

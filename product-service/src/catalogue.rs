@@ -4,6 +4,7 @@ mod query;
 mod text;
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use types::{PageSize, ProductId};
@@ -17,6 +18,8 @@ use text::Folded;
 #[derive(Debug, Clone)]
 pub struct Catalogue {
     by_id: BTreeMap<ProductId, Arc<Entry>>,
+    /// The sum of what each product counts for.
+    sum: u64,
     orders: [Order; Sort::ALL.len()],
 }
 
@@ -45,6 +48,12 @@ struct Order {
 }
 
 impl Catalogue {
+    /// Tells catalogues apart without comparing them: the same products, each in the same version, have the same
+    /// state, in every instance; others have the same by a chance of one in 2^64. Never 0.
+    pub fn state(&self) -> u64 {
+        self.sum.max(1)
+    }
+
     /// The product with this id.
     pub fn product(&self, id: ProductId) -> Option<&Product> {
         self.by_id.get(&id).map(|entry| &entry.product)
@@ -76,6 +85,7 @@ impl Catalogue {
         for order in &mut next.orders {
             order.insert(entry.clone());
         }
+        next.sum = next.sum.wrapping_add(entry.mark());
         next.by_id.insert(entry.product.id, entry);
         next
     }
@@ -84,7 +94,8 @@ impl Catalogue {
     #[must_use]
     pub fn without(&self, id: ProductId) -> Self {
         let mut next = self.clone();
-        if next.by_id.remove(&id).is_some() {
+        if let Some(entry) = next.by_id.remove(&id) {
+            next.sum = next.sum.wrapping_sub(entry.mark());
             for order in &mut next.orders {
                 order.entries.retain(|entry| entry.product.id != id);
             }
@@ -101,7 +112,18 @@ impl FromIterator<Product> for Catalogue {
             entries.sort_by_cached_key(|entry| Position::of(entry, sort));
             Order { sort, entries }
         });
-        Self { by_id: entries.into_iter().map(|entry| (entry.product.id, entry)).collect(), orders }
+        let sum = entries.iter().fold(0_u64, |sum, entry| sum.wrapping_add(entry.mark()));
+        Self { by_id: entries.into_iter().map(|entry| (entry.product.id, entry)).collect(), sum, orders }
+    }
+}
+
+impl Entry {
+    /// What it counts for in the state of a catalogue. The time tells a version from the same one of a store that was
+    /// put back to an earlier day.
+    fn mark(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (self.product.id, self.product.version, self.product.updated_at.micros()).hash(&mut hasher);
+        hasher.finish()
     }
 }
 

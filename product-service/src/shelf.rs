@@ -16,7 +16,7 @@ use types::{ProductId, Timestamp};
 use crate::catalogue::Catalogue;
 use crate::error::Error;
 use crate::product::{Details, Product};
-use crate::store::{Replaced, Store};
+use crate::store::{Changed, Revision, Store};
 
 /// How often a store that others may change is asked whether they did. A change is seen everywhere after so long
 /// and the time of reading, well within a second.
@@ -40,8 +40,7 @@ pub struct Shelf {
     store: Arc<dyn Store>,
     /// Empty until it has been read for the first time.
     catalogue: Arc<ArcSwapOption<Catalogue>>,
-    /// The revision of the store that was read last. What this instance changes goes past it, and is read once
-    /// more.
+    /// The revision of the store up to which every change is in the catalogue.
     read: Arc<AtomicU64>,
     /// The one permit to change something.
     turn: Arc<Semaphore>,
@@ -81,15 +80,34 @@ impl Shelf {
         self.catalogue.load_full().ok_or(Error::Unread)
     }
 
+    /// The catalogue with every change up to `least` as well, whichever instance made it.
+    ///
+    /// # Errors
+    /// As [`Shelf::catalogue`], and those of reading the store where other instances have gone further.
+    pub async fn catalogue_since(&self, least: Revision) -> Result<Arc<Catalogue>, Error> {
+        if self.store.is_shared() && !self.has_reached(least) {
+            self.change(move |shelf| async move {
+                // Who had the turn before may have read it.
+                if !shelf.has_reached(least) {
+                    shelf.read().await?;
+                }
+                Ok(())
+            })
+            .await?;
+        }
+        self.catalogue()
+    }
+
     /// Adds a product.
     ///
     /// # Errors
     /// [`Error::Store`] and [`Error::BrokenOff`].
-    pub async fn add(&self, details: Details, now: Timestamp) -> Result<Product, Error> {
+    pub async fn add(&self, details: Details, now: Timestamp) -> Result<(Product, Revision), Error> {
         self.change(|shelf| async move {
-            let product = shelf.store.add(&details, now).await?;
+            let (product, revision) = shelf.store.add(&details, now).await?;
             shelf.show(shelf.catalogue()?.with(product.clone()));
-            Ok(product)
+            shelf.note(revision);
+            Ok((product, revision))
         })
         .await
     }
@@ -104,31 +122,27 @@ impl Shelf {
         details: Details,
         expected: Option<i64>,
         now: Timestamp,
-    ) -> Result<Product, Error> {
+    ) -> Result<(Product, Revision), Error> {
         self.change(move |shelf| async move {
-            match shelf.store.replace(id, &details, expected, now).await? {
-                Replaced::Done(product) => {
-                    shelf.show(shelf.catalogue()?.with(product.clone()));
-                    Ok(product)
-                }
-                Replaced::Stale { current } => Err(Error::Stale { id, current }),
-                Replaced::Absent => Err(Error::Absent(id)),
-            }
+            let replaced = shelf.store.replace(id, &details, expected, now).await?;
+            let (product, revision) = done(id, replaced)?;
+            shelf.show(shelf.catalogue()?.with(product.clone()));
+            shelf.note(revision);
+            Ok((product, revision))
         })
         .await
     }
 
-    /// Takes a product out.
+    /// Takes a product out, whatever its version is, or only if it is `expected`.
     ///
     /// # Errors
-    /// [`Error::Absent`], [`Error::Store`] and [`Error::BrokenOff`].
-    pub async fn remove(&self, id: ProductId) -> Result<(), Error> {
+    /// [`Error::Absent`], [`Error::Stale`], [`Error::Store`] and [`Error::BrokenOff`].
+    pub async fn remove(&self, id: ProductId, expected: Option<i64>) -> Result<Revision, Error> {
         self.change(move |shelf| async move {
-            if !shelf.store.remove(id).await? {
-                return Err(Error::Absent(id));
-            }
+            let ((), revision) = done(id, shelf.store.remove(id, expected).await?)?;
             shelf.show(shelf.catalogue()?.without(id));
-            Ok(())
+            shelf.note(revision);
+            Ok(revision)
         })
         .await
     }
@@ -247,8 +261,29 @@ impl Shelf {
         Ok(())
     }
 
+    fn has_reached(&self, least: Revision) -> bool {
+        self.read.load(Ordering::Acquire) >= least.0
+    }
+
+    /// A change of our own that follows on what was read is as good as read; with those of others in between, the
+    /// store has to be. Only for who has the turn.
+    fn note(&self, revision: Revision) {
+        let read = self.read.load(Ordering::Acquire);
+        if revision.0 == read + 1 {
+            self.read.store(revision.0, Ordering::Release);
+        }
+    }
+
     fn show(&self, catalogue: Catalogue) {
         self.catalogue.store(Some(Arc::new(catalogue)));
+    }
+}
+
+fn done<T>(id: ProductId, changed: Changed<T>) -> Result<(T, Revision), Error> {
+    match changed {
+        Changed::Done(now, revision) => Ok((now, revision)),
+        Changed::Stale { current } => Err(Error::Stale { id, current }),
+        Changed::Absent => Err(Error::Absent(id)),
     }
 }
 

@@ -43,8 +43,8 @@ pub trait Store: Send + Sync {
     /// Which state the products are in, without reading them: another one after each change.
     async fn revision(&self) -> Result<Revision, sql::Error>;
 
-    /// Adds a product, with an id that none had before.
-    async fn add(&self, details: &Details, now: Timestamp) -> Result<Product, sql::Error>;
+    /// Adds a product, with an id that none had before; also the revision that this makes.
+    async fn add(&self, details: &Details, now: Timestamp) -> Result<(Product, Revision), sql::Error>;
 
     /// Replaces what is said about a product, whatever its version is, or only if it is `expected`.
     async fn replace(
@@ -53,10 +53,10 @@ pub trait Store: Send + Sync {
         details: &Details,
         expected: Option<i64>,
         now: Timestamp,
-    ) -> Result<Replaced, sql::Error>;
+    ) -> Result<Changed<Product>, sql::Error>;
 
-    /// Takes a product out; whether it was there.
-    async fn remove(&self, id: ProductId) -> Result<bool, sql::Error>;
+    /// Takes a product out, whatever its version is, or only if it is `expected`.
+    async fn remove(&self, id: ProductId, expected: Option<i64>) -> Result<Changed<()>, sql::Error>;
 
     /// Whether the store answers.
     async fn ping(&self) -> Result<(), sql::Error>;
@@ -75,15 +75,15 @@ pub struct Listing {
     pub products: Vec<Product>,
 }
 
-/// A state of the products; grows with each change.
+/// A state of the products; grows with each change, by one where the store is shared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Revision(pub u64);
 
-/// What became of a product that was to be replaced.
+/// What became of a change to a product.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Replaced {
-    /// It is this now.
-    Done(Product),
+pub enum Changed<T> {
+    /// It is this now, which makes that revision.
+    Done(T, Revision),
     /// It has another version than the expected one.
     Stale {
         /// The version it has.

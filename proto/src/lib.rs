@@ -10,6 +10,9 @@ pub use status::{Invalid, Reason, Rejection};
 /// The descriptors of every service, for gRPC reflection.
 pub const DESCRIPTOR: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
+/// The metadata that says which revision of the catalogue a change has made, and how far the one must be that is shown.
+pub const CATALOGUE_REVISION: &str = "catalogue-revision";
+
 /// Messages that several services share.
 #[expect(missing_docs, reason = "generated; the documentation is in the .proto file")]
 pub mod common {

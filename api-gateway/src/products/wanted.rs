@@ -45,6 +45,7 @@ impl Read for Filter {
             sort: sort.unwrap_or_default().into(),
             page_size: page.size,
             page_token: page.token,
+            known_state: None,
         }))
     }
 }

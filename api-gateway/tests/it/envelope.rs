@@ -17,7 +17,7 @@ use crate::replies::product;
 use crate::shop::{Shop, ask, gateway, settings};
 
 #[tokio::test]
-async fn a_path_or_a_method_that_is_not_there() {
+async fn e1_a_path_or_a_method_that_is_not_there() {
     let shop = Shop::open().await;
     for path in ["/", "/nowhere", "/api/v1", "/api/v1/products/", "/api/v1/products/1/2", "/API/v1/products"]
     {
@@ -73,7 +73,7 @@ impl Clock for Broken {
 }
 
 #[tokio::test]
-async fn a_panic_is_a_problem_and_not_the_end() {
+async fn e1_a_panic_is_a_problem_and_not_the_end() {
     let services = Fake::default();
     services.replies("get_product", product());
     let world = World { clock: Arc::new(Broken), ids: Arc::new(RandomIds), ..World::real() };
@@ -108,8 +108,10 @@ async fn a_request_ends_in_time() {
 #[tokio::test]
 async fn only_large_answers_are_compressed() {
     let shop = Shop::open().await;
-    let page =
-        |count| pb::GetProductsResponse { products: vec![product(); count], next_page_token: String::new() };
+    let page = |count| pb::GetProductsResponse {
+        products: vec![product(); count],
+        ..pb::GetProductsResponse::default()
+    };
     shop.services.replies("get_products", page(1));
     shop.services.replies("get_products", page(50));
     let gzip = || ask("GET", "/api/v1/products", &[("accept-encoding", "gzip")], "");
@@ -124,7 +126,7 @@ async fn only_large_answers_are_compressed() {
 }
 
 #[tokio::test]
-async fn scripts_of_the_web_sites_listed_may_call() {
+async fn e2_scripts_of_the_web_sites_listed_may_call() {
     let preflight = |origin: &'static str| {
         let headers = [
             ("origin", origin),
@@ -143,6 +145,7 @@ async fn scripts_of_the_web_sites_listed_may_call() {
     assert_eq!(answer.header("access-control-allow-origin"), "https://shop.example");
     assert!(answer.header("access-control-allow-headers").contains("idempotency-key"));
     assert_eq!(answer.headers.get("access-control-allow-credentials"), None);
+    assert!(answer.header("access-control-allow-headers").contains("last-event-id"));
     let answer = shop.send(preflight("https://evil.example")).await;
     assert_eq!(answer.headers.get("access-control-allow-origin"), None);
     let answer = shop.send(ask("GET", "/nowhere", &[("origin", "https://shop.example")], "")).await;

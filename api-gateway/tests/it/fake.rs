@@ -8,7 +8,7 @@ use platform::grpc;
 use platform::ids::RandomIds;
 use proto::{cart, checkout, inventory, orders, product};
 use tonic::metadata::MetadataMap;
-use tonic::{Request, Response, Status};
+use tonic::{Extensions, Request, Response, Status};
 
 use crate::changes::Changes;
 
@@ -28,7 +28,7 @@ type Decision<Q, A> = fn(&Q) -> Result<A, Status>;
 
 #[derive(Clone)]
 enum Answer<A> {
-    Reply(A),
+    Reply(A, MetadataMap),
     Refuse(Status),
     Never,
 }
@@ -36,7 +36,19 @@ enum Answer<A> {
 impl Fake {
     /// The next answer of a call; the last one told is given again and again.
     pub(crate) fn replies<A: Clone + Send + 'static>(&self, rpc: &'static str, reply: A) {
-        self.tell(rpc, Answer::Reply(reply));
+        self.tell(rpc, Answer::Reply(reply, MetadataMap::new()));
+    }
+
+    /// With this beside it.
+    pub(crate) fn replies_with<A: Clone + Send + 'static>(
+        &self,
+        rpc: &'static str,
+        reply: A,
+        (key, value): (&'static str, u64),
+    ) {
+        let mut metadata = MetadataMap::new();
+        metadata.insert(key, value.into());
+        self.tell(rpc, Answer::Reply(reply, metadata));
     }
 
     pub(crate) fn refuses<A: Clone + Send + 'static>(&self, rpc: &'static str, status: Status) {
@@ -100,7 +112,7 @@ impl Fake {
             answer
         };
         match answer {
-            Answer::Reply(reply) => Ok(Response::new(reply)),
+            Answer::Reply(reply, metadata) => Ok(Response::from_parts(metadata, reply, Extensions::new())),
             Answer::Refuse(status) => Err(status),
             Answer::Never => std::future::pending().await,
         }

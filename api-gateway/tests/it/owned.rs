@@ -12,8 +12,10 @@ pub(crate) const OWNER: i64 = 7;
 
 /// Services that know whose things are whose.
 pub(crate) fn everything_works(services: &Fake) {
-    let product_page =
-        product::GetProductsResponse { products: vec![replies::product()], next_page_token: String::new() };
+    let product_page = product::GetProductsResponse {
+        products: vec![replies::product()],
+        ..product::GetProductsResponse::default()
+    };
     services.replies("get_products", product_page);
     for rpc in ["get_product", "create_product", "update_product"] {
         services.replies(rpc, replies::product());

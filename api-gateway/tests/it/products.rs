@@ -15,13 +15,17 @@ pub(crate) fn body() -> Value {
 #[tokio::test]
 async fn a_page_of_products() {
     let shop = Shop::open().await;
-    let page = pb::GetProductsResponse { products: vec![product()], next_page_token: "next".into() };
+    let page = pb::GetProductsResponse {
+        products: vec![product()],
+        next_page_token: "next".into(),
+        ..pb::GetProductsResponse::default()
+    };
     shop.services.replies("get_products", page);
     let answer = shop.get("/api/v1/products").await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.json(), json!({"products": [product_json()], "next_page_token": "next"}));
     assert_eq!(answer.header("content-type"), "application/json");
-    assert_eq!(answer.header("cache-control"), "public, max-age=5");
+    assert_eq!(answer.header("cache-control"), "public, no-cache");
 
     let query =
         "q=lap%20top&category=computers&min_price=1&max_price=1299.99&sort=-price&page_size=5&page_token=t";
@@ -34,11 +38,11 @@ async fn a_page_of_products() {
         sort: pb::ProductSort::PriceDescending.into(),
         page_size: 5,
         page_token: "t".into(),
+        known_state: None,
     };
-    assert_eq!(
-        shop.services.asked::<pb::GetProductsRequest>("get_products"),
-        [pb::GetProductsRequest::default(), wanted]
-    );
+    let asked = shop.services.asked::<pb::GetProductsRequest>("get_products");
+    let plain = asked.iter().map(|asked| pb::GetProductsRequest { known_state: None, ..asked.clone() });
+    assert_eq!(plain.collect::<Vec<_>>(), [pb::GetProductsRequest::default(), wanted]);
 
     shop.get("/api/v1/products?min_price=100&currency=JPY&sort=newest").await;
     let asked = shop.services.asked::<pb::GetProductsRequest>("get_products");
@@ -174,8 +178,25 @@ async fn a_product_is_replaced_as_a_whole() {
 async fn a_product_is_taken_out() {
     let shop = Shop::open().await;
     shop.services.replies("delete_product", ());
-    let answer = shop.send(ask("DELETE", "/api/v1/products/1", &[], "")).await;
-    assert_eq!((answer.status.as_u16(), answer.body.len()), (204, 0));
+    shop.services.replies("get_product", product());
+    let delete = async |tag: Option<&str>| {
+        let headers: Vec<_> = tag.into_iter().map(|tag| ("if-match", tag)).collect();
+        shop.send(ask("DELETE", "/api/v1/products/1", &headers, "")).await
+    };
+    for tag in [None, Some("*"), Some("\"2\""), Some("\"1\", \"3-gzip\"")] {
+        let answer = delete(tag).await;
+        assert_eq!((answer.status.as_u16(), answer.body.len()), (204, 0), "{tag:?}");
+    }
     let asked = shop.services.asked::<pb::DeleteProductRequest>("delete_product");
-    assert_eq!(asked, [pb::DeleteProductRequest { product_id: 1 }]);
+    let wanted = |expected_version| pb::DeleteProductRequest { product_id: 1, expected_version };
+    assert_eq!(asked, [wanted(None), wanted(None), wanted(Some(2)), wanted(Some(3))]);
+
+    for tag in ["W/\"3\"", "\"x\"", "\"0\""] {
+        delete(Some(tag)).await.problem(412, "stale_version");
+    }
+    assert_eq!(delete(Some("3")).await.refused_fields("invalid_argument"), ["If-Match"]);
+    shop.services.forget("delete_product");
+    let stale = Rejection::new(Code::Aborted, Reason::StaleVersion, "the product has version 4");
+    shop.services.refuses::<()>("delete_product", stale.into_status());
+    delete(Some("\"3\"")).await.problem(412, "stale_version");
 }

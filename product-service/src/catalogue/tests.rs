@@ -181,3 +181,22 @@ fn a_cursor_of_the_longest_name_fits_a_token() {
     let token = types::PageToken::seal(&last).into_string();
     assert_eq!(types::PageToken::open(&token), Ok(Some(last)));
 }
+
+proptest! {
+    #[test]
+    fn the_same_products_have_the_same_state(mut products in products(), at in 0..40_usize) {
+        let whole: Catalogue = products.iter().cloned().collect();
+        let grown = products.iter().fold(Catalogue::from_iter([]), |catalogue, one| catalogue.with(one.clone()));
+        prop_assert_eq!(whole.state(), grown.state());
+        prop_assert_ne!(whole.state(), 0);
+        let Some(product) = products.get_mut(at) else { return Ok(()) };
+        let before = product.clone();
+        let without = whole.without(before.id);
+        prop_assert_ne!(without.state(), whole.state());
+        prop_assert_eq!(without.without(before.id).state(), without.state());
+        prop_assert_eq!(without.with(before.clone()).state(), whole.state());
+        product.version += 1;
+        prop_assert_ne!(whole.with(product.clone()).state(), whole.state());
+        prop_assert_eq!(whole.with(product.clone()).with(before).state(), whole.state());
+    }
+}

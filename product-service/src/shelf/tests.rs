@@ -11,7 +11,7 @@ use types::{Currency, Money};
 
 use super::*;
 use crate::product::DetailsParts;
-use crate::store::{Listing, Revision, Sqlite};
+use crate::store::{Listing, Sqlite};
 
 const SOON: Duration = Duration::from_secs(10);
 const NOW: i64 = 1_800_000_000_000_000;
@@ -91,7 +91,7 @@ impl Store for Moody {
         }
         self.store.revision().await
     }
-    async fn add(&self, details: &Details, now: Timestamp) -> Result<Product, sql::Error> {
+    async fn add(&self, details: &Details, now: Timestamp) -> Result<(Product, Revision), sql::Error> {
         self.after(self.store.add(details, now)).await
     }
     async fn replace(
@@ -100,11 +100,11 @@ impl Store for Moody {
         details: &Details,
         expected: Option<i64>,
         now: Timestamp,
-    ) -> Result<Replaced, sql::Error> {
+    ) -> Result<Changed<Product>, sql::Error> {
         self.after(self.store.replace(id, details, expected, now)).await
     }
-    async fn remove(&self, id: ProductId) -> Result<bool, sql::Error> {
-        self.after(self.store.remove(id)).await
+    async fn remove(&self, id: ProductId, expected: Option<i64>) -> Result<Changed<()>, sql::Error> {
+        self.after(self.store.remove(id, expected)).await
     }
     async fn ping(&self) -> Result<(), sql::Error> {
         self.store.ping().await
@@ -130,8 +130,8 @@ fn tablet() -> Details {
     .unwrap()
 }
 
-fn add(shelf: &Shelf) -> impl Future<Output = Result<Product, Error>> {
-    shelf.add(tablet(), Timestamp::from_micros(NOW))
+async fn add(shelf: &Shelf) -> Result<Product, Error> {
+    shelf.add(tablet(), Timestamp::from_micros(NOW)).await.map(|(product, _)| product)
 }
 
 fn id(id: i64) -> ProductId {
@@ -148,9 +148,9 @@ async fn a_change_is_seen_once_it_is_answered() {
     let before = shelf.catalogue().unwrap();
     let added = add(&shelf).await.unwrap();
     assert_eq!(shelf.catalogue().unwrap().product(added.id), Some(&added));
-    let replaced = shelf.replace(id(1), tablet(), Some(1), Timestamp::from_micros(NOW)).await.unwrap();
+    let (replaced, _) = shelf.replace(id(1), tablet(), Some(1), Timestamp::from_micros(NOW)).await.unwrap();
     assert_eq!(shelf.catalogue().unwrap().product(id(1)), Some(&replaced));
-    shelf.remove(added.id).await.unwrap();
+    shelf.remove(added.id, None).await.unwrap();
     assert!(!shows(&shelf, 6));
     assert_eq!(before.product(id(1)).unwrap().version, 1, "who reads goes on with what it has");
 }
@@ -239,7 +239,7 @@ async fn a_shelf_that_lost_touch_says_so_and_catches_up() {
     store.becomes(Mood::Lost);
     assert!(matches!(add(&shelf).await, Err(Error::Store(sql::Error::Unknown(_)))));
     assert!(!shows(&shelf, 6) && !shelf.is_healthy().await);
-    assert!(shelf.remove(id(1)).await.is_err(), "no change over a catalogue that may be old");
+    assert!(shelf.remove(id(1), None).await.is_err(), "no change over a catalogue that may be old");
     store.becomes(Mood::Good);
     assert!(shelf.is_healthy().await);
     assert!(shows(&shelf, 6) && shows(&shelf, 1));

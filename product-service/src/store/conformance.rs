@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use types::{Currency, Money, ProductId, Timestamp};
 
-use super::{Replaced, Store};
+use super::{Changed, Revision, Store};
 use crate::product::{Details, DetailsParts, Product};
 
 /// Runs every case, each over a new store. What comes with a store is kept until its case has ended.
@@ -64,7 +64,7 @@ async fn a_new_store_sells_five_products(store: &dyn Store) {
 }
 
 async fn what_is_added_is_kept(store: &dyn Store) {
-    let added = store.add(&named("Tablet"), moment(0)).await.unwrap();
+    let (added, _) = store.add(&named("Tablet"), moment(0)).await.unwrap();
     assert_eq!((added.id, added.version), (id(6), 1));
     assert_eq!(added.details, named("Tablet"));
     assert_eq!((added.created_at, added.updated_at), (moment(0), moment(0)));
@@ -73,49 +73,51 @@ async fn what_is_added_is_kept(store: &dyn Store) {
 
 async fn a_replaced_product_has_the_next_version(store: &dyn Store) {
     let before = listed(store).await.remove(0);
-    let Replaced::Done(after) = store.replace(id(1), &named("Netbook"), None, moment(1)).await.unwrap()
+    let Changed::Done(after, _) = store.replace(id(1), &named("Netbook"), None, moment(1)).await.unwrap()
     else {
         panic!("it is there");
     };
     assert_eq!((after.version, &after.details), (2, &named("Netbook")));
     assert_eq!((after.created_at, after.updated_at), (before.created_at, moment(1)));
     assert_eq!(listed(store).await.first(), Some(&after));
-    assert_eq!(store.replace(id(6), &named("None"), None, moment(1)).await.unwrap(), Replaced::Absent);
+    assert_eq!(store.replace(id(6), &named("None"), None, moment(1)).await.unwrap(), Changed::Absent);
 }
 
 async fn only_the_expected_version_is_replaced(store: &dyn Store) {
     let replace =
         async |expected| store.replace(id(2), &named("Rat"), Some(expected), moment(1)).await.unwrap();
-    assert_eq!(replace(2).await, Replaced::Stale { current: 1 });
-    assert!(matches!(replace(1).await, Replaced::Done(product) if product.version == 2));
-    assert_eq!(replace(1).await, Replaced::Stale { current: 2 });
+    assert_eq!(replace(2).await, Changed::Stale { current: 1 });
+    assert!(matches!(replace(1).await, Changed::Done(product, _) if product.version == 2));
+    assert_eq!(replace(1).await, Changed::Stale { current: 2 });
     let absent = store.replace(id(6), &named("None"), Some(1), moment(1)).await.unwrap();
-    assert_eq!(absent, Replaced::Absent);
+    assert_eq!(absent, Changed::Absent);
 }
 
 async fn of_many_that_expect_one_version_one_wins(store: &dyn Store) {
     let names: Vec<_> = (0..16).map(|n| named(&format!("Mouse {n}"))).collect();
     let replaced = all(names.iter().map(|name| store.replace(id(2), name, Some(1), moment(1)))).await;
-    let won: Vec<_> = replaced.iter().filter(|outcome| matches!(outcome, Ok(Replaced::Done(_)))).collect();
-    let lost =
-        replaced.iter().filter(|outcome| matches!(outcome, Ok(Replaced::Stale { current: 2 }))).count();
+    let won: Vec<_> = replaced.iter().filter(|outcome| matches!(outcome, Ok(Changed::Done(..)))).collect();
+    let lost = replaced.iter().filter(|outcome| matches!(outcome, Ok(Changed::Stale { current: 2 }))).count();
     assert_eq!((won.len(), lost), (1, 15));
     let kept = listed(store).await.remove(1);
-    assert!(matches!(won[..], [Ok(Replaced::Done(product))] if *product == kept));
+    assert!(matches!(won[..], [Ok(Changed::Done(product, _))] if *product == kept));
 }
 
 async fn a_removed_product_is_gone_and_its_id_is_not_used_again(store: &dyn Store) {
-    let added = store.add(&named("Tablet"), moment(0)).await.unwrap();
-    assert!(store.remove(added.id).await.unwrap());
-    assert!(!store.remove(added.id).await.unwrap());
+    let (added, _) = store.add(&named("Tablet"), moment(0)).await.unwrap();
+    assert_eq!(store.remove(added.id, Some(2)).await.unwrap(), Changed::Stale { current: 1 });
+    assert!(matches!(store.remove(added.id, Some(1)).await.unwrap(), Changed::Done((), _)));
+    for expected in [None, Some(1)] {
+        assert_eq!(store.remove(added.id, expected).await.unwrap(), Changed::Absent);
+    }
     assert_eq!(listed(store).await.len(), 5);
-    assert_eq!(store.replace(added.id, &named("None"), None, moment(1)).await.unwrap(), Replaced::Absent);
-    assert_eq!(store.add(&named("Phone"), moment(2)).await.unwrap().id, id(7));
+    assert_eq!(store.replace(added.id, &named("None"), None, moment(1)).await.unwrap(), Changed::Absent);
+    assert_eq!(store.add(&named("Phone"), moment(2)).await.unwrap().0.id, id(7));
 }
 
 async fn the_clock_may_be_set_back(store: &dyn Store) {
-    let added = store.add(&named("Tablet"), moment(9)).await.unwrap();
-    let Replaced::Done(after) = store.replace(added.id, &named("Slate"), None, moment(1)).await.unwrap()
+    let (added, _) = store.add(&named("Tablet"), moment(9)).await.unwrap();
+    let Changed::Done(after, _) = store.replace(added.id, &named("Slate"), None, moment(1)).await.unwrap()
     else {
         panic!("it is there");
     };
@@ -124,16 +126,20 @@ async fn the_clock_may_be_set_back(store: &dyn Store) {
 
 async fn each_change_has_a_revision_of_its_own(store: &dyn Store) {
     let revision = async || store.revision().await.unwrap();
-    let mut seen = vec![revision().await];
-    assert_eq!(store.all().await.unwrap().revision, seen[0]);
-    let added = store.add(&named("Tablet"), moment(0)).await.unwrap();
-    seen.push(revision().await);
-    store.replace(added.id, &named("Slate"), Some(1), moment(1)).await.unwrap();
-    seen.push(revision().await);
-    store.remove(added.id).await.unwrap();
-    seen.push(revision().await);
-    assert!(seen.is_sorted_by(|one, next| one < next), "{seen:?}");
-    assert_eq!(store.all().await.unwrap().revision, seen[3]);
+    let before = revision().await;
+    assert_eq!(store.all().await.unwrap().revision, before);
+    let (added, first) = store.add(&named("Tablet"), moment(0)).await.unwrap();
+    assert_eq!(revision().await, first);
+    let Changed::Done(_, second) =
+        store.replace(added.id, &named("Slate"), Some(1), moment(1)).await.unwrap()
+    else {
+        panic!("it is there");
+    };
+    assert_eq!(revision().await, second);
+    let Changed::Done((), third) = store.remove(added.id, None).await.unwrap() else { panic!("it is there") };
+    assert_eq!(revision().await, third);
+    assert_eq!([first, second, third], [1, 2, 3].map(|more| Revision(before.0 + more)));
+    assert_eq!(store.all().await.unwrap().revision, third);
 }
 
 pub(crate) async fn all<T>(futures: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {

@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 use sqlx::types::time::OffsetDateTime;
 use types::{Currency, Money, ProductId, Timestamp};
 
-use super::{Listing, Replaced, Revision, Store};
+use super::{Changed, Listing, Revision, Store};
 use crate::product::{Details, DetailsParts, Product};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations/postgres");
@@ -69,11 +69,11 @@ impl Store for Postgres {
         self.database.within(call).await
     }
 
-    async fn add(&self, details: &Details, now: Timestamp) -> Result<Product, sql::Error> {
+    async fn add(&self, details: &Details, now: Timestamp) -> Result<(Product, Revision), sql::Error> {
         let DetailsParts { name, description, category, price, image_url } = details.parts();
         let call = async {
             let mut connection = self.database.connection().await?;
-            let row: Row = sqlx::query_as(
+            let row: ChangedRow = sqlx::query_as(
                 "WITH added AS (
                      INSERT INTO products (name, description, category, price_minor, currency, image_url,
                                            version, created_at, updated_at)
@@ -82,10 +82,11 @@ impl Store for Postgres {
                                version, created_at, updated_at
                  ), counted AS (
                      UPDATE catalogue SET revision = revision + 1 WHERE EXISTS (SELECT FROM added)
+                     RETURNING revision
                  )
-                 SELECT id, name, description, category, price_minor, currency, image_url,
+                 SELECT revision, id, name, description, category, price_minor, currency, image_url,
                         version, created_at, updated_at
-                 FROM added",
+                 FROM added, counted",
             )
             .bind(name)
             .bind(description)
@@ -97,7 +98,7 @@ impl Store for Postgres {
             .fetch_one(&mut *connection)
             .await
             .map_err(sql::Error::of_autocommit)?;
-            Product::try_from(row)
+            Ok((Product::try_from(row.product)?, revision(row.revision)?))
         };
         self.database.within(call).await
     }
@@ -108,12 +109,12 @@ impl Store for Postgres {
         details: &Details,
         expected: Option<i64>,
         now: Timestamp,
-    ) -> Result<Replaced, sql::Error> {
+    ) -> Result<Changed<Product>, sql::Error> {
         let DetailsParts { name, description, category, price, image_url } = details.parts();
         let call = async {
             let mut connection = self.database.connection().await?;
             // A clock that was set back must not make a product older than it was.
-            let row: Option<Row> = sqlx::query_as(
+            let row: Option<ChangedRow> = sqlx::query_as(
                 "WITH replaced AS (
                      UPDATE products
                      SET name = $3, description = $4, category = $5, price_minor = $6, currency = $7,
@@ -123,10 +124,11 @@ impl Store for Postgres {
                                version, created_at, updated_at
                  ), counted AS (
                      UPDATE catalogue SET revision = revision + 1 WHERE EXISTS (SELECT FROM replaced)
+                     RETURNING revision
                  )
-                 SELECT id, name, description, category, price_minor, currency, image_url,
+                 SELECT revision, id, name, description, category, price_minor, currency, image_url,
                         version, created_at, updated_at
-                 FROM replaced",
+                 FROM replaced, counted",
             )
             .bind(id.get())
             .bind(expected)
@@ -141,29 +143,34 @@ impl Store for Postgres {
             .await
             .map_err(sql::Error::of_autocommit)?;
             match row {
-                Some(row) => Product::try_from(row).map(Replaced::Done),
+                Some(row) => Ok(Changed::Done(Product::try_from(row.product)?, revision(row.revision)?)),
                 None => refused(&mut connection, id).await,
             }
         };
         self.database.within(call).await
     }
 
-    async fn remove(&self, id: ProductId) -> Result<bool, sql::Error> {
+    async fn remove(&self, id: ProductId, expected: Option<i64>) -> Result<Changed<()>, sql::Error> {
         let call = async {
             let mut connection = self.database.connection().await?;
-            let removed: i64 = sqlx::query_scalar(
+            let removed: Option<i64> = sqlx::query_scalar(
                 "WITH removed AS (
-                     DELETE FROM products WHERE id = $1 RETURNING id
+                     DELETE FROM products WHERE id = $1 AND ($2 IS NULL OR version = $2) RETURNING id
                  ), counted AS (
                      UPDATE catalogue SET revision = revision + 1 WHERE EXISTS (SELECT FROM removed)
+                     RETURNING revision
                  )
-                 SELECT count(*) FROM removed",
+                 SELECT revision FROM removed, counted",
             )
             .bind(id.get())
-            .fetch_one(&mut *connection)
+            .bind(expected)
+            .fetch_optional(&mut *connection)
             .await
             .map_err(sql::Error::of_autocommit)?;
-            Ok(removed == 1)
+            match removed {
+                Some(number) => Ok(Changed::Done((), revision(number)?)),
+                None => refused(&mut connection, id).await,
+            }
         };
         self.database.within(call).await
     }
@@ -177,13 +184,13 @@ impl Store for Postgres {
     }
 }
 
-/// Why no row was replaced: asked in a statement of its own, for that one saw the row as it was when it began.
-async fn refused(connection: &mut PgConnection, id: ProductId) -> Result<Replaced, sql::Error> {
+/// Why no row was changed: asked in a statement of its own, for that one saw the row as it was when it began.
+async fn refused<T>(connection: &mut PgConnection, id: ProductId) -> Result<Changed<T>, sql::Error> {
     let current: Option<i64> = sqlx::query_scalar("SELECT version FROM products WHERE id = $1")
         .bind(id.get())
         .fetch_optional(connection)
         .await?;
-    Ok(current.map_or(Replaced::Absent, |current| Replaced::Stale { current }))
+    Ok(current.map_or(Changed::Absent, |current| Changed::Stale { current }))
 }
 
 fn revision(number: i64) -> Result<Revision, sql::Error> {
@@ -202,6 +209,14 @@ impl<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow> for ListingRow {
         let id: Option<i64> = row.try_get("id")?;
         Ok(Self { revision: row.try_get("revision")?, product: id.map(|_| Row::from_row(row)).transpose()? })
     }
+}
+
+/// A product that was added or replaced, and the revision that this made.
+#[derive(sqlx::FromRow)]
+struct ChangedRow {
+    revision: i64,
+    #[sqlx(flatten)]
+    product: Row,
 }
 
 #[derive(sqlx::FromRow)]

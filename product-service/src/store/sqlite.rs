@@ -7,7 +7,7 @@ use sql::sqlite::{Database, OpenError, Sharing};
 use sqlx::SqliteConnection;
 use types::{Currency, Money, ProductId, Timestamp};
 
-use super::{Listing, Replaced, Revision, Store};
+use super::{Changed, Listing, Revision, Store};
 use crate::product::{Details, DetailsParts, Product};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations/sqlite");
@@ -50,7 +50,7 @@ impl Store for Sqlite {
         Ok(Revision(self.database.revision()))
     }
 
-    async fn add(&self, details: &Details, now: Timestamp) -> Result<Product, sql::Error> {
+    async fn add(&self, details: &Details, now: Timestamp) -> Result<(Product, Revision), sql::Error> {
         let DetailsParts { name, description, category, price, image_url } = details.parts().clone();
         let added = self.database.write(move |connection| {
             Box::pin(async move {
@@ -73,7 +73,7 @@ impl Store for Sqlite {
                 Product::try_from(row)
             })
         });
-        added.await
+        Ok((added.await?, self.revision().await?))
     }
 
     async fn replace(
@@ -82,7 +82,7 @@ impl Store for Sqlite {
         details: &Details,
         expected: Option<i64>,
         now: Timestamp,
-    ) -> Result<Replaced, sql::Error> {
+    ) -> Result<Changed<Product>, sql::Error> {
         let DetailsParts { name, description, category, price, image_url } = details.parts().clone();
         let replaced = self.database.write(move |connection| {
             Box::pin(async move {
@@ -107,25 +107,32 @@ impl Store for Sqlite {
                 .fetch_optional(&mut *connection)
                 .await?;
                 match row {
-                    Some(row) => Product::try_from(row).map(Replaced::Done),
-                    None => refused(connection, id).await,
+                    Some(row) => Product::try_from(row).map(Ok),
+                    None => refused(connection, id).await.map(Err),
                 }
             })
         });
-        replaced.await
+        Ok(match replaced.await? {
+            Ok(product) => Changed::Done(product, self.revision().await?),
+            Err(refused) => refused,
+        })
     }
 
-    async fn remove(&self, id: ProductId) -> Result<bool, sql::Error> {
+    async fn remove(&self, id: ProductId, expected: Option<i64>) -> Result<Changed<()>, sql::Error> {
         let removed = self.database.write(move |connection| {
             Box::pin(async move {
-                let done = sqlx::query("DELETE FROM products WHERE id = ?1")
+                let done = sqlx::query("DELETE FROM products WHERE id = ?1 AND (?2 IS NULL OR version = ?2)")
                     .bind(id.get())
-                    .execute(connection)
+                    .bind(expected)
+                    .execute(&mut *connection)
                     .await?;
-                Ok(done.rows_affected() == 1)
+                if done.rows_affected() == 1 { Ok(Ok(())) } else { refused(connection, id).await.map(Err) }
             })
         });
-        removed.await
+        Ok(match removed.await? {
+            Ok(()) => Changed::Done((), self.revision().await?),
+            Err(refused) => refused,
+        })
     }
 
     async fn ping(&self) -> Result<(), sql::Error> {
@@ -137,13 +144,13 @@ impl Store for Sqlite {
     }
 }
 
-/// Why no row was replaced.
-async fn refused(connection: &mut SqliteConnection, id: ProductId) -> Result<Replaced, sql::Error> {
+/// Why no row was changed.
+async fn refused<T>(connection: &mut SqliteConnection, id: ProductId) -> Result<Changed<T>, sql::Error> {
     let current: Option<i64> = sqlx::query_scalar("SELECT version FROM products WHERE id = ?1")
         .bind(id.get())
         .fetch_optional(connection)
         .await?;
-    Ok(current.map_or(Replaced::Absent, |current| Replaced::Stale { current }))
+    Ok(current.map_or(Changed::Absent, |current| Changed::Stale { current }))
 }
 
 #[derive(sqlx::FromRow)]

@@ -130,10 +130,13 @@ async fn whoever_got_the_answer_sees_the_change_in_a_database() {
 async fn what_is_deleted_is_gone_and_its_id_with_it() {
     let shop = Shop::new().await;
     let mut client = shop.client();
-    client.delete_product(DeleteProductRequest { product_id: 5 }).await.unwrap();
+    client.delete_product(DeleteProductRequest { product_id: 5, expected_version: None }).await.unwrap();
     let gone = (Code::NotFound, Some(Reason::ProductNotFound), None, "product 5 does not exist".to_owned());
     assert_eq!(refusal(client.get_product(GetProductRequest { product_id: 5 }).await), gone);
-    assert_eq!(refusal(client.delete_product(DeleteProductRequest { product_id: 5 }).await), gone);
+    assert_eq!(
+        refusal(client.delete_product(DeleteProductRequest { product_id: 5, expected_version: None }).await),
+        gone
+    );
     assert_eq!(refusal(client.update_product(tablet_for(5, Some(1))).await), gone);
     assert_eq!(client.create_product(tablet()).await.unwrap().into_inner().id, 6);
 }

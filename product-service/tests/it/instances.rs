@@ -38,7 +38,10 @@ async fn what_one_instance_changes_every_other_shows() {
     let one = Shop::on(home).await;
     let other = one.beside().await;
     one.client().update_product(tablet_for(1, Some(1))).await.unwrap();
-    one.client().delete_product(DeleteProductRequest { product_id: 2 }).await.unwrap();
+    one.client()
+        .delete_product(DeleteProductRequest { product_id: 2, expected_version: None })
+        .await
+        .unwrap();
     one.client().create_product(tablet()).await.unwrap();
     let expected = [(1, 2), (3, 1), (4, 1), (5, 1), (6, 1)];
     assert_eq!(one.lists().await, expected);

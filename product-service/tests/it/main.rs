@@ -8,6 +8,7 @@
 
 mod changing;
 mod instances;
+mod kept_pages;
 mod reading;
 mod refusals;
 mod restart;

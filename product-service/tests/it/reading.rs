@@ -113,7 +113,7 @@ async fn a_change_between_two_pages_moves_nothing_else() {
     assert_eq!(ids(&page.products), [2, 3]);
     let cheapest = CreateProductRequest { price: usd(1), ..tablet() };
     client.create_product(cheapest).await.unwrap();
-    client.delete_product(DeleteProductRequest { product_id: 3 }).await.unwrap();
+    client.delete_product(DeleteProductRequest { product_id: 3, expected_version: None }).await.unwrap();
     let rest = all_pages(&mut client, GetProductsRequest { page_token: page.next_page_token, ..first }).await;
     assert_eq!(ids(&rest), [5, 4, 1]);
 }

@@ -72,7 +72,10 @@ async fn a_product_that_is_not_there() {
     let shop = Shop::new().await;
     let mut client = shop.client();
     assert_eq!(refusal(client.get_product(GetProductRequest { product_id: 9 }).await), absent(9));
-    assert_eq!(refusal(client.delete_product(DeleteProductRequest { product_id: 9 }).await), absent(9));
+    assert_eq!(
+        refusal(client.delete_product(DeleteProductRequest { product_id: 9, expected_version: None }).await),
+        absent(9)
+    );
     assert_eq!(refusal(client.update_product(tablet_for(9, None)).await), absent(9));
     assert_eq!(refusal(client.update_product(tablet_for(9, Some(1))).await), absent(9));
 }
@@ -85,7 +88,10 @@ async fn an_id_that_no_product_can_have() {
     for product_id in [0, -1, i64::MIN] {
         let expected = refused("product_id");
         assert_eq!(refusal(client.get_product(GetProductRequest { product_id }).await), expected);
-        assert_eq!(refusal(client.delete_product(DeleteProductRequest { product_id }).await), expected);
+        assert_eq!(
+            refusal(client.delete_product(DeleteProductRequest { product_id, expected_version: None }).await),
+            expected
+        );
         assert_eq!(refusal(client.update_product(tablet_for(product_id, None)).await), expected);
         let batch = BatchGetProductsRequest { product_ids: vec![1, product_id] };
         assert_eq!(refusal(client.batch_get_products(batch).await), refused("product_ids[1]"));

@@ -8,10 +8,10 @@ async fn a_restart_keeps_what_was_changed_and_brings_nothing_back(home: Home) {
     let mut client = shop.client();
     client.update_product(tablet_for(1, Some(1))).await.unwrap();
     for product_id in [2, 5] {
-        client.delete_product(DeleteProductRequest { product_id }).await.unwrap();
+        client.delete_product(DeleteProductRequest { product_id, expected_version: None }).await.unwrap();
     }
     let last = client.create_product(tablet()).await.unwrap().into_inner().id;
-    client.delete_product(DeleteProductRequest { product_id: last }).await.unwrap();
+    client.delete_product(DeleteProductRequest { product_id: last, expected_version: None }).await.unwrap();
     let before = client.get_products(GetProductsRequest::default()).await.unwrap().into_inner();
     drop(client);
 

@@ -44,7 +44,7 @@ async fn what_others_change_is_seen() {
     let now = Timestamp::from_micros(NOW);
     store.store.add(&tablet(), now).await.unwrap();
     following.shows("the other's product", || shows(&shelf, 6)).await;
-    store.store.remove(id(1)).await.unwrap();
+    store.store.remove(id(1), None).await.unwrap();
     store.store.replace(id(2), &tablet(), None, now).await.unwrap();
     let seen = || !shows(&shelf, 1) && shelf.catalogue().unwrap().product(id(2)).unwrap().version == 2;
     following.shows("the other's changes", seen).await;
@@ -70,8 +70,8 @@ async fn a_refusal_for_what_another_did_brings_the_catalogue_into_step() {
     let stale = shelf.replace(id(1), tablet(), Some(1), now).await.unwrap_err();
     assert!(matches!(stale, Error::Stale { current: 2, .. }));
     assert_eq!(shelf.catalogue().unwrap().product(id(1)).unwrap().version, 2);
-    store.store.remove(id(2)).await.unwrap();
-    assert!(matches!(shelf.remove(id(2)).await, Err(Error::Absent(_))));
+    store.store.remove(id(2), None).await.unwrap();
+    assert!(matches!(shelf.remove(id(2), None).await, Err(Error::Absent(_))));
     assert!(!shows(&shelf, 2) && shelf.is_healthy().await);
 }
 
@@ -79,7 +79,7 @@ async fn a_refusal_for_what_another_did_brings_the_catalogue_into_step() {
 async fn reads_go_on_while_a_shared_store_is_away() {
     let (shelf, store, following) = followed().await;
     store.becomes(Mood::Lost);
-    store.store.remove(id(1)).await.unwrap();
+    store.store.remove(id(1), None).await.unwrap();
     following.shows("a look that fails", || following.clock.sleepers() == 1).await;
     assert!(shows(&shelf, 1));
     store.becomes(Mood::Good);
@@ -105,4 +105,34 @@ async fn a_store_of_ones_own_that_can_not_be_read_is_told_at_once() {
     let store = Moody::new(false).await;
     store.becomes(Mood::Lost);
     assert!(matches!(Shelf::open(store).await.err(), Some(sql::Error::Unavailable(_))));
+}
+
+#[tokio::test]
+async fn who_knows_of_anothers_change_is_shown_it_or_nothing() {
+    let store = Moody::new(true).await;
+    let shelf = Shelf::open(store.clone()).await.unwrap();
+    let (_, made) = store.store.add(&tablet(), Timestamp::from_micros(NOW)).await.unwrap();
+    store.becomes(Mood::Lost);
+    assert!(matches!(shelf.catalogue_since(made).await, Err(Error::Store(_))), "rather than an old one");
+    assert!(!shelf.catalogue().unwrap().product(id(6)).is_some(), "which others may still see");
+    store.becomes(Mood::Good);
+    assert!(shelf.catalogue_since(made).await.unwrap().product(id(6)).is_some());
+    store.becomes(Mood::Lost);
+    assert!(shelf.catalogue_since(made).await.is_ok(), "read once");
+}
+
+#[tokio::test]
+async fn a_change_of_ones_own_need_not_be_read() {
+    let store = Moody::new(true).await;
+    let shelf = Shelf::open(store.clone()).await.unwrap();
+    let (_, made) = shelf.add(tablet(), Timestamp::from_micros(NOW)).await.unwrap();
+    store.becomes(Mood::Lost);
+    assert!(shelf.catalogue_since(made).await.unwrap().product(id(6)).is_some());
+    // But with another's before it, it is not all there is.
+    store.becomes(Mood::Good);
+    store.store.remove(id(1), None).await.unwrap();
+    let made = shelf.remove(id(2), None).await.unwrap();
+    assert!(shows(&shelf, 1));
+    let seen = shelf.catalogue_since(made).await.unwrap();
+    assert_eq!((seen.product(id(1)), seen.product(id(2))), (None, None));
 }
