@@ -1,20 +1,26 @@
 //! `/api/v1/cart`
 
+use axum::Extension;
 use axum::extract::State;
-use axum::{Extension, Json};
-use http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use http::header::{CONTENT_LOCATION, CONTENT_TYPE, ETAG};
+use http::{HeaderMap, StatusCode};
 use platform::Context;
 use proto::cart as pb;
 use serde::Serialize;
 use types::{Currency, Money, ProductId, Timestamp};
 
 use crate::body::Body;
+use crate::conditional::{self, Tag, Wanted, if_match, stale};
 use crate::fields::{Fields, Read};
 use crate::gateway::Shop;
 use crate::guard::Caller;
 use crate::path::Id;
 use crate::problem::Problem;
-use crate::reply;
+use crate::reply::{self, encoded};
+
+/// Where a cart is.
+const PATH: &str = "/api/v1/cart";
 
 #[derive(Serialize)]
 pub(crate) struct Cart {
@@ -100,18 +106,18 @@ fn on_the_wire(quantity: i64) -> i32 {
     i32::try_from(quantity).unwrap_or(if quantity < 0 { i32::MIN } else { i32::MAX })
 }
 
+/// A cart is its user's alone, and its prices are the catalogue's of the moment.
+const CACHING: &str = "no-store";
+
 /// `GET /api/v1/cart`
 pub(crate) async fn show(
     State(shop): State<Shop>,
     Extension(context): Extension<Context>,
     caller: Caller,
-) -> Result<Json<Cart>, Problem> {
-    let call = || {
-        let request = pb::GetCartRequest { user_id: caller.user_id.get(), fresh: false };
-        let (mut carts, request) = (shop.peers.carts(), context.request(request));
-        async move { carts.get_cart(request).await }
-    };
-    Cart::try_from(shop.retries.read(call).await?).map(Json)
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let body = encoded(&Cart::try_from(find(&shop, &context, caller, false).await?)?)?;
+    conditional::json(&headers, CACHING, &Tag::of(&body), || Ok(body.clone()))
 }
 
 /// `DELETE /api/v1/cart`
@@ -119,10 +125,12 @@ pub(crate) async fn clear(
     State(shop): State<Shop>,
     Extension(context): Extension<Context>,
     caller: Caller,
-) -> Result<Json<Cart>, Problem> {
-    let request = pb::ClearCartRequest { user_id: caller.user_id.get() };
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let expected_version = expected(&shop, &context, caller, &headers).await?;
+    let request = pb::ClearCartRequest { user_id: caller.user_id.get(), expected_version };
     let cart = shop.peers.carts().clear_cart(context.request(request)).await?;
-    Cart::try_from(cart.into_inner()).map(Json)
+    changed(StatusCode::OK, cart.into_inner())
 }
 
 /// `POST /api/v1/cart/items`
@@ -130,11 +138,14 @@ pub(crate) async fn add(
     State(shop): State<Shop>,
     Extension(context): Extension<Context>,
     caller: Caller,
+    headers: HeaderMap,
     Body(NewItem { product_id, quantity }): Body<NewItem>,
-) -> Result<(StatusCode, Json<Cart>), Problem> {
-    let request = pb::AddItemRequest { user_id: caller.user_id.get(), product_id, quantity };
+) -> Result<Response, Problem> {
+    let expected_version = expected(&shop, &context, caller, &headers).await?;
+    let user_id = caller.user_id.get();
+    let request = pb::AddItemRequest { user_id, product_id, quantity, expected_version };
     let cart = shop.peers.carts().add_item(context.request(request)).await?;
-    Ok((StatusCode::CREATED, Json(Cart::try_from(cart.into_inner())?)))
+    changed(StatusCode::CREATED, cart.into_inner())
 }
 
 /// `PUT /api/v1/cart/items/{product_id}`
@@ -143,12 +154,14 @@ pub(crate) async fn set(
     Extension(context): Extension<Context>,
     caller: Caller,
     Id(product_id): Id<ProductId>,
+    headers: HeaderMap,
     Body(NewQuantity(quantity)): Body<NewQuantity>,
-) -> Result<Json<Cart>, Problem> {
+) -> Result<Response, Problem> {
+    let expected_version = expected(&shop, &context, caller, &headers).await?;
     let (user_id, product_id) = (caller.user_id.get(), product_id.get());
-    let request = pb::UpdateQuantityRequest { user_id, product_id, quantity };
+    let request = pb::UpdateQuantityRequest { user_id, product_id, quantity, expected_version };
     let cart = shop.peers.carts().update_quantity(context.request(request)).await?;
-    Cart::try_from(cart.into_inner()).map(Json)
+    changed(StatusCode::OK, cart.into_inner())
 }
 
 /// `DELETE /api/v1/cart/items/{product_id}`
@@ -157,8 +170,43 @@ pub(crate) async fn remove(
     Extension(context): Extension<Context>,
     caller: Caller,
     Id(product_id): Id<ProductId>,
-) -> Result<Json<Cart>, Problem> {
-    let request = pb::RemoveItemRequest { user_id: caller.user_id.get(), product_id: product_id.get() };
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let expected_version = expected(&shop, &context, caller, &headers).await?;
+    let (user_id, product_id) = (caller.user_id.get(), product_id.get());
+    let request = pb::RemoveItemRequest { user_id, product_id, expected_version };
     let cart = shop.peers.carts().remove_item(context.request(request)).await?;
-    Cart::try_from(cart.into_inner()).map(Json)
+    changed(StatusCode::OK, cart.into_inner())
+}
+
+/// The cart after a change, with the tag that `GET /api/v1/cart` has for it.
+fn changed(status: StatusCode, cart: pb::Cart) -> Result<Response, Problem> {
+    let body = encoded(&Cart::try_from(cart)?)?;
+    let tag = Tag::of(&body).to_string();
+    let head = [(CONTENT_TYPE, "application/json"), (CONTENT_LOCATION, PATH)];
+    Ok((status, head, [(ETAG, tag)], body).into_response())
+}
+
+/// The version that the cart must have for `If-Match`; `None` where any will do. A tag stands for all that is shown,
+/// prices included; the version, which decides when the change is made, for all that the user has put there.
+async fn expected(
+    shop: &Shop,
+    context: &Context,
+    caller: Caller,
+    headers: &HeaderMap,
+) -> Result<Option<i64>, Problem> {
+    let Wanted::OneOf(tags) = if_match(headers)? else { return Ok(None) };
+    let cart = find(shop, context, caller, true).await?;
+    let version = cart.version;
+    let tag = Tag::of(&encoded(&Cart::try_from(cart)?)?);
+    if tags.contains(&tag) { Ok(Some(version)) } else { Err(stale()) }
+}
+
+async fn find(shop: &Shop, context: &Context, caller: Caller, fresh: bool) -> Result<pb::Cart, Problem> {
+    let call = || {
+        let request = pb::GetCartRequest { user_id: caller.user_id.get(), fresh };
+        let (mut carts, request) = (shop.peers.carts(), context.request(request));
+        async move { carts.get_cart(request).await }
+    };
+    shop.retries.read(call).await
 }

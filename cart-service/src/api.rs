@@ -9,7 +9,7 @@ use proto::cart::{
 use proto::{Invalid, Reason, convert};
 use tonic::{Request, Response, Status};
 
-use crate::cart::{Change, LineQuantity};
+use crate::cart::{Change, LineQuantity, Version};
 use crate::carts::Carts;
 use crate::priced::{PricedCart, PricedLine};
 
@@ -28,14 +28,15 @@ impl Api {
 
     async fn add(&self, request: Request<AddItemRequest>) -> Answer {
         let ctx = Context::of(&request);
-        let AddItemRequest { user_id, product_id, quantity: units } = request.into_inner();
+        let AddItemRequest { user_id, product_id, quantity: units, expected_version } = request.into_inner();
         let product = convert::product_id("product_id", product_id)?;
-        self.change(&ctx, user_id, Change::Add { product, quantity: quantity(units)? }).await
+        let change = Change::Add { product, quantity: quantity(units)? };
+        self.change(&ctx, user_id, expected_version, change).await
     }
 
-    async fn change(&self, ctx: &Context, user_id: i64, change: Change) -> Answer {
+    async fn change(&self, ctx: &Context, user_id: i64, expected: Option<i64>, change: Change) -> Answer {
         let user = convert::user_id("user_id", user_id)?;
-        let cart = self.carts.change(ctx, user, &change).await?;
+        let cart = self.carts.change(ctx, user, expected.map(Version), &change).await?;
         Ok(Response::new(cart.into()))
     }
 }
@@ -57,21 +58,24 @@ impl CartService for Api {
 
     async fn update_quantity(&self, request: Request<UpdateQuantityRequest>) -> Answer {
         let ctx = Context::of(&request);
-        let UpdateQuantityRequest { user_id, product_id, quantity: units } = request.into_inner();
+        let UpdateQuantityRequest { user_id, product_id, quantity: units, expected_version } =
+            request.into_inner();
         let product = convert::product_id("product_id", product_id)?;
-        self.change(&ctx, user_id, Change::SetQuantity { product, quantity: quantity(units)? }).await
+        let change = Change::SetQuantity { product, quantity: quantity(units)? };
+        self.change(&ctx, user_id, expected_version, change).await
     }
 
     async fn remove_item(&self, request: Request<RemoveItemRequest>) -> Answer {
         let ctx = Context::of(&request);
-        let RemoveItemRequest { user_id, product_id } = request.into_inner();
+        let RemoveItemRequest { user_id, product_id, expected_version } = request.into_inner();
         let product = convert::product_id("product_id", product_id)?;
-        self.change(&ctx, user_id, Change::Remove { product }).await
+        self.change(&ctx, user_id, expected_version, Change::Remove { product }).await
     }
 
     async fn clear_cart(&self, request: Request<ClearCartRequest>) -> Answer {
         let ctx = Context::of(&request);
-        self.change(&ctx, request.into_inner().user_id, Change::Clear).await
+        let ClearCartRequest { user_id, expected_version } = request.into_inner();
+        self.change(&ctx, user_id, expected_version, Change::Clear).await
     }
 }
 

@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 use types::{ProductId, Timestamp, UserId};
 
 use crate::cache::Cache;
-use crate::cart::{Cart, Change, LIFETIME, Outcome, Purchase};
+use crate::cart::{Cart, Change, LIFETIME, Outcome, Purchase, Version};
 use crate::catalogue::{Catalogue, Listings};
 use crate::error::Error;
 use crate::priced::PricedCart;
@@ -81,12 +81,13 @@ impl Carts {
         self.priced(ctx, user, cart.as_ref()).await
     }
 
-    /// Changes a cart and prices it. The prices are known before the cart is stored: a catalogue that is not
+    /// Changes a cart, whatever its version is, or only if it is `expected`, and prices it. The prices are known before the cart is stored: a catalogue that is not
     /// there, and a total that can't be written, change nothing.
     pub(crate) async fn change(
         &self,
         ctx: &Context,
         user: UserId,
+        expected: Option<Version>,
         change: &Change,
     ) -> Result<PricedCart, Error> {
         let mut listings = Listings::default();
@@ -97,6 +98,10 @@ impl Carts {
         for attempt in 0..ATTEMPTS {
             self.shared.catalogue.ask(ctx, missing, &mut listings).await?;
             let decide = |found: Option<&Cart>, now| {
+                let version = Cart::alive(found, now).map_or(Version::NONE, |cart| cart.version);
+                if expected.is_some_and(|expected| expected != version) {
+                    return Err(Error::Stale);
+                }
                 let unasked = listings.unasked(change.needs(found, now));
                 if !unasked.is_empty() {
                     return Ok(Decision::Leave(Step::Ask(unasked)));

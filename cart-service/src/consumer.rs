@@ -46,7 +46,7 @@ fn class(error: Error) -> HandleError {
         | Error::Store(store::Error::Unavailable(_) | store::Error::Unknown(_)) => {
             HandleError::Retry(error.into())
         }
-        Error::Refused(_) | Error::Store(store::Error::Defect(_)) | Error::BrokenOff(_) => {
+        Error::Refused(_) | Error::Stale | Error::Store(store::Error::Defect(_)) | Error::BrokenOff(_) => {
             HandleError::Failed(error.into())
         }
     }

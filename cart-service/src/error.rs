@@ -16,6 +16,9 @@ pub(crate) enum Error {
     /// Others changed the cart at each attempt. Nothing was changed; the same call may be repeated.
     #[error("the cart was changed by others, try again")]
     Contended,
+    /// The cart has another version than the caller expects. Nothing was changed.
+    #[error("the cart does not have the expected version any more")]
+    Stale,
     /// The catalogue said nothing of use. Nothing was changed.
     #[error("the cart can't be priced")]
     Catalogue(#[from] catalogue::Error),
@@ -33,6 +36,9 @@ impl From<Error> for Status {
             Error::Refused(refusal) => return refused(*refusal),
             Error::Contended => {
                 return Rejection::new(Code::Aborted, Reason::CartChanged, error.to_string()).into();
+            }
+            Error::Stale => {
+                return Rejection::new(Code::Aborted, Reason::StaleVersion, error.to_string()).into();
             }
             Error::Catalogue(catalogue::Error::Unavailable(cause)) => match cause.code() {
                 Code::DeadlineExceeded => Self::deadline_exceeded("the catalogue did not answer in time"),

@@ -31,17 +31,20 @@ async fn a_cart_is_shown_and_changed() {
     );
     assert_eq!(
         services.asked::<pb::AddItemRequest>("add_item"),
-        [pb::AddItemRequest { user_id: 1, product_id: 1, quantity: 2 }]
+        [pb::AddItemRequest { user_id: 1, product_id: 1, quantity: 2, expected_version: None }]
     );
     assert_eq!(
         services.asked::<pb::UpdateQuantityRequest>("update_quantity"),
-        [pb::UpdateQuantityRequest { user_id: 1, product_id: 1, quantity: 3 }]
+        [pb::UpdateQuantityRequest { user_id: 1, product_id: 1, quantity: 3, expected_version: None }]
     );
     assert_eq!(
         services.asked::<pb::RemoveItemRequest>("remove_item"),
-        [pb::RemoveItemRequest { user_id: 1, product_id: 1 }]
+        [pb::RemoveItemRequest { user_id: 1, product_id: 1, expected_version: None }]
     );
-    assert_eq!(services.asked::<pb::ClearCartRequest>("clear_cart"), [pb::ClearCartRequest { user_id: 1 }]);
+    assert_eq!(
+        services.asked::<pb::ClearCartRequest>("clear_cart"),
+        [pb::ClearCartRequest { user_id: 1, expected_version: None }]
+    );
 }
 
 #[tokio::test]
@@ -114,4 +117,92 @@ async fn what_the_cart_refuses_keeps_its_reason() {
         let answer = shop.json("POST", ITEMS, json!({"product_id": 1, "quantity": 2})).await;
         assert_eq!(answer.problem(status, name)["detail"], "so it is");
     }
+}
+
+#[tokio::test]
+async fn a_cart_is_read_again_only_when_it_changed() {
+    let shop = Shop::open().await;
+    shop.services.replies("get_cart", cart());
+    shop.services.replies("update_quantity", cart());
+    let first = shop.get("/api/v1/cart").await;
+    let tag = first.header("etag").to_owned();
+    assert!(tag.starts_with('"') && tag.len() > 20, "{tag}");
+    let get = async |tags: &str| shop.send(ask("GET", "/api/v1/cart", &[("if-none-match", tags)], "")).await;
+    let same = get(&tag).await;
+    assert_eq!((same.status.as_u16(), same.body.len(), same.header("etag")), (304, 0, tag.as_str()));
+    assert_eq!((same.header("cache-control"), same.headers.get("content-type")), ("no-store", None));
+    assert_eq!(get("\"7\"").await.status, 200, "a version says nothing of prices");
+
+    let changed = shop.json("PUT", "/api/v1/cart/items/1", json!({"quantity": 2})).await;
+    assert_eq!((changed.header("etag"), changed.header("content-location")), (tag.as_str(), "/api/v1/cart"));
+    // The price of a line is the catalogue's: it changes, and the version of the cart does not.
+    let mut dearer = cart();
+    dearer.items[0].unit_price.as_mut().unwrap().minor_units += 1;
+    shop.services.forget("get_cart");
+    shop.services.replies("get_cart", dearer);
+    assert_eq!(get(&tag).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_cart_is_changed_only_as_it_was_seen() {
+    let shop = Shop::open().await;
+    for rpc in ["get_cart", "clear_cart", "add_item", "update_quantity", "remove_item"] {
+        shop.services.replies(rpc, cart());
+    }
+    let tag = shop.get("/api/v1/cart").await.header("etag").to_owned();
+    let body = |body: serde_json::Value| body.to_string();
+    let changes = [
+        ("POST", ITEMS, body(json!({"product_id": 1, "quantity": 2}))),
+        ("PUT", "/api/v1/cart/items/1", body(json!({"quantity": 2}))),
+        ("DELETE", "/api/v1/cart/items/1", String::new()),
+        ("DELETE", "/api/v1/cart", String::new()),
+    ];
+    let mut made = 0;
+    for (method, path, body) in &changes {
+        let change = async |tags: &str| {
+            let headers = [("content-type", "application/json"), ("if-match", tags)];
+            shop.send(ask(method, path, &headers, body)).await
+        };
+        for tags in [tag.as_str(), "*", &format!("\"x\", {tag}")] {
+            assert!(change(tags).await.status.is_success(), "{method} {path} {tags}");
+            made += 1;
+        }
+        let before = shop.services.calls();
+        for tags in ["\"7\"", &format!("W/{tag}"), "\"\""] {
+            change(tags).await.problem(412, "stale_version");
+        }
+        assert_eq!(change("7").await.refused_fields("invalid_argument"), ["If-Match"]);
+        assert_eq!(shop.services.calls(), before + 3, "the cart was looked at, and not changed");
+    }
+    assert_eq!(made, 12);
+    let versions: [Vec<Option<i64>>; 4] = [
+        shop.services.asked::<pb::AddItemRequest>("add_item").iter().map(|it| it.expected_version).collect(),
+        shop.services
+            .asked::<pb::UpdateQuantityRequest>("update_quantity")
+            .iter()
+            .map(|it| it.expected_version)
+            .collect(),
+        shop.services
+            .asked::<pb::RemoveItemRequest>("remove_item")
+            .iter()
+            .map(|it| it.expected_version)
+            .collect(),
+        shop.services
+            .asked::<pb::ClearCartRequest>("clear_cart")
+            .iter()
+            .map(|it| it.expected_version)
+            .collect(),
+    ];
+    for versions in versions {
+        assert_eq!(versions, [Some(7), None, Some(7)]);
+    }
+    let looks = shop.services.asked::<pb::GetCartRequest>("get_cart");
+    assert!(looks.iter().skip(1).all(|look| look.fresh), "at what is stored");
+
+    // Somebody else was faster, between the look and the change.
+    shop.services.forget("add_item");
+    let stale = proto::Rejection::new(tonic::Code::Aborted, Reason::StaleVersion, "not any more");
+    shop.services.refuses::<pb::Cart>("add_item", stale.into_status());
+    let headers = [("content-type", "application/json"), ("if-match", tag.as_str())];
+    shop.send(ask("POST", ITEMS, &headers, &changes[0].2)).await.problem(412, "stale_version");
 }

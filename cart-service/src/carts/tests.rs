@@ -102,7 +102,7 @@ async fn a_cart_that_others_always_change_first_is_given_up() {
     let store = Obedient::holding(young(&[(1, 1)]));
     store.order(Order::Lose);
     let carts = carts(&store);
-    let error = carts.change(&ctx(), user(1), &Change::Clear).await.unwrap_err();
+    let error = carts.change(&ctx(), user(1), None, &Change::Clear).await.unwrap_err();
     assert!(matches!(error, Error::Contended), "{error}");
     assert_eq!(store.writes.load(Ordering::Relaxed), ATTEMPTS);
     let status = tonic::Status::from(error);
@@ -119,7 +119,7 @@ async fn a_catalogue_out_of_reach_is_said_so_and_changes_nothing() {
     let store = Obedient::holding(young(&[(1, 1)]));
     let carts = carts(&store);
     let change = Change::SetQuantity { product: product(1), quantity: crate::fixtures::units(5) };
-    let status = tonic::Status::from(carts.change(&ctx(), user(1), &change).await.unwrap_err());
+    let status = tonic::Status::from(carts.change(&ctx(), user(1), None, &change).await.unwrap_err());
     assert_eq!(
         (status.code(), status.message()),
         (tonic::Code::Unavailable, "the catalogue is not available")
@@ -135,7 +135,7 @@ async fn what_was_committed_is_shown_even_if_the_caller_left_before_the_answer()
     assert_eq!(carts.cached(user(1)).await.unwrap().unwrap().lines.len(), 1);
     store.gate.forget_permits(1000);
     let ctx = ctx();
-    let mut leaving = Box::pin(carts.change(&ctx, user(1), &Change::Clear));
+    let mut leaving = Box::pin(carts.change(&ctx, user(1), None, &Change::Clear));
     // Long enough to come to the write, which can't begin.
     for _ in 0..100 {
         assert!(leaving.as_mut().now_or_never().is_none());
@@ -153,7 +153,7 @@ async fn a_write_of_unknown_outcome_is_not_hidden_by_the_cache() {
     let carts = carts(&store);
     assert_eq!(carts.cached(user(1)).await.unwrap().unwrap().lines.len(), 1);
     store.order(Order::LoseTheAnswer);
-    let status = tonic::Status::from(carts.change(&ctx(), user(1), &Change::Clear).await.unwrap_err());
+    let status = tonic::Status::from(carts.change(&ctx(), user(1), None, &Change::Clear).await.unwrap_err());
     assert_eq!((status.code(), proto::status::reason(&status)), (tonic::Code::Unavailable, None));
     assert_eq!(carts.cached(user(1)).await.unwrap().unwrap().lines, []);
 }

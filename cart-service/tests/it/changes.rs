@@ -26,7 +26,7 @@ async fn what_is_added_is_shown_with_its_price() {
     assert_eq!(convert::moment(cart.updated_at).unwrap().to_string(), "2025-11-22T20:15:30.000Z");
     assert_eq!(item.added_at, cart.updated_at);
 
-    let request = AddItemRequest { user_id: 1, product_id: 3, quantity: 1 };
+    let request = AddItemRequest { user_id: 1, product_id: 3, quantity: 1, expected_version: None };
     let both = shop.add_by_its_other_name(request).await.unwrap();
     assert_eq!((quantities(&both), cents(&both.total), both.total_items), (vec![(7, 2), (3, 1)], 1700, 3));
     assert_eq!(both.version, cart.version + 1);

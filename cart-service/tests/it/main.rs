@@ -4,6 +4,7 @@
 
 mod changes;
 mod crowds;
+mod expected;
 mod instances;
 mod lifetimes;
 mod products;

@@ -37,8 +37,14 @@ async fn fields_that_can_not_be_used_are_named() {
         let request = GetCartRequest { user_id: wrong, fresh: true };
         assert_eq!(seen(shop.carts().get_cart(request).await), invalid(Reason::InvalidArgument, "user_id"));
     }
-    let other_name =
-        shop.add_by_its_other_name(AddItemRequest { user_id: 1, product_id: 1, quantity: 0 }).await;
+    let other_name = shop
+        .add_by_its_other_name(AddItemRequest {
+            user_id: 1,
+            product_id: 1,
+            quantity: 0,
+            expected_version: None,
+        })
+        .await;
     assert_eq!(status::violations(&other_name.clone().unwrap_err())[0].1, "must be between 1 and 99");
     assert_eq!(seen(other_name), invalid(Reason::InvalidQuantity, "quantity"));
     assert_eq!(quantities(&shop.cart(1).await), [(1, 1)]);
@@ -125,7 +131,8 @@ async fn without_the_catalogue_nothing_is_changed() {
 async fn a_silent_catalogue_is_waited_for_until_the_deadline_of_the_call() {
     let shop = Shop::open().await;
     shop.products.silent.store(true, Ordering::SeqCst);
-    let mut request = Request::new(AddItemRequest { user_id: 1, product_id: 1, quantity: 1 });
+    let mut request =
+        Request::new(AddItemRequest { user_id: 1, product_id: 1, quantity: 1, expected_version: None });
     request.set_timeout(Duration::from_millis(200));
     let asked = Instant::now();
     assert_eq!(seen(shop.carts().add_item(request).await), (Code::DeadlineExceeded, None, None));

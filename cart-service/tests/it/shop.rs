@@ -116,7 +116,7 @@ impl Shop {
     }
 
     pub(crate) async fn add(&self, user_id: i64, product_id: i64, quantity: i32) -> Result<Cart, Status> {
-        let request = AddItemRequest { user_id, product_id, quantity };
+        let request = AddItemRequest { user_id, product_id, quantity, expected_version: None };
         self.carts().add_item(request).await.map(Response::into_inner)
     }
 
@@ -126,17 +126,20 @@ impl Shop {
     }
 
     pub(crate) async fn update(&self, user_id: i64, product_id: i64, quantity: i32) -> Result<Cart, Status> {
-        let request = UpdateQuantityRequest { user_id, product_id, quantity };
+        let request = UpdateQuantityRequest { user_id, product_id, quantity, expected_version: None };
         self.carts().update_quantity(request).await.map(Response::into_inner)
     }
 
     pub(crate) async fn remove(&self, user_id: i64, product_id: i64) -> Result<Cart, Status> {
-        let request = RemoveItemRequest { user_id, product_id };
+        let request = RemoveItemRequest { user_id, product_id, expected_version: None };
         self.carts().remove_item(request).await.map(Response::into_inner)
     }
 
     pub(crate) async fn clear(&self, user_id: i64) -> Result<Cart, Status> {
-        self.carts().clear_cart(ClearCartRequest { user_id }).await.map(Response::into_inner)
+        self.carts()
+            .clear_cart(ClearCartRequest { user_id, expected_version: None })
+            .await
+            .map(Response::into_inner)
     }
 
     /// The cart, which must be the same in the store and in the cache.

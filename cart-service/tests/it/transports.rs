@@ -20,15 +20,21 @@ async fn over_tcp_everything_is_the_same() {
     let transport = Transport::connect("cart", &address).unwrap();
     let mut carts = CartServiceClient::new(transport.clone());
     let mut existing = AddCartItemServiceClient::new(transport);
-    let request = AddItemRequest { user_id: 1, product_id: 1, quantity: 2 };
+    let request = AddItemRequest { user_id: 1, product_id: 1, quantity: 2, expected_version: None };
     let added = existing.add_item(request).await.unwrap().into_inner();
     assert_eq!((quantities(&added), cents(&added.total)), (vec![(1, 2)], 200));
     let read = carts.get_cart(GetCartRequest { user_id: 1, fresh: false }).await.unwrap().into_inner();
     assert_eq!(read, added);
     assert_eq!(shop.cart(1).await, added, "both ways lead to one cart");
 
-    let refusal =
-        carts.update_quantity(UpdateQuantityRequest { user_id: 1, product_id: 1, quantity: 0 }).await;
+    let refusal = carts
+        .update_quantity(UpdateQuantityRequest {
+            user_id: 1,
+            product_id: 1,
+            quantity: 0,
+            expected_version: None,
+        })
+        .await;
     let refusal = refusal.unwrap_err();
     assert_eq!(refusal.message(), "quantity must be between 1 and 99");
     assert_eq!(status::reason(&refusal), Some(Reason::InvalidQuantity));

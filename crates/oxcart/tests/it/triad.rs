@@ -165,7 +165,8 @@ impl Shop {
 
     /// Buys, and waits for the end.
     async fn buy(&self, user_id: i64, way: &Way) -> Checkout {
-        let item = AddItemRequest { user_id, product_id: PRODUCT, quantity: way.quantity };
+        let item =
+            AddItemRequest { user_id, product_id: PRODUCT, quantity: way.quantity, expected_version: None };
         CartServiceClient::new(self.cart.clone()).add_item(item).await.unwrap();
         let request = InitiateCheckoutRequest {
             user_id,

@@ -110,7 +110,8 @@ impl Buyer {
         for _ in 0..=nature.below(2) {
             let product_id = 1 + i64::try_from(nature.below(3)).unwrap_or(0);
             let quantity = 1 + i32::try_from(nature.below(2)).unwrap_or(0);
-            let item = AddItemRequest { user_id: self.user.get(), product_id, quantity };
+            let item =
+                AddItemRequest { user_id: self.user.get(), product_id, quantity, expected_version: None };
             for _ in 0..4 {
                 let added = self.cart.clone().add_item(self.context().request(item)).await;
                 if added.is_ok() {
