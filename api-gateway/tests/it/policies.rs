@@ -77,7 +77,7 @@ impl Outcome {
 }
 
 /// The path of one thing.
-fn path(pattern: &str) -> String {
+pub(crate) fn path(pattern: &str) -> String {
     let id = if pattern.starts_with("/api/v1/checkout") { CHECKOUT } else { ORDER };
     let id = if pattern.starts_with("/api/v1/products") { "1" } else { id };
     let path = pattern.replace("{product_id}", "1").replace("{id}", id);
@@ -86,7 +86,7 @@ fn path(pattern: &str) -> String {
 }
 
 /// A body that is good for this route.
-fn body(policy: &Policy) -> Option<Value> {
+pub(crate) fn body(policy: &Policy) -> Option<Value> {
     let product = json!({
         "name": "a", "description": "", "category": "", "image_url": "",
         "price": {"amount": "1", "currency": "USD"},
@@ -104,7 +104,7 @@ fn body(policy: &Policy) -> Option<Value> {
 }
 
 /// A gateway in mode jwt, and its table.
-async fn guarded() -> (Shop, Vec<Policy>) {
+pub(crate) async fn guarded() -> (Shop, Vec<Policy>) {
     let services = Fake::default();
     everything_works(&services);
     let (world, clock) = testkit::world();
