@@ -120,12 +120,15 @@ pub struct Settings {
     /// What the claim aud of every token must contain; unset: not looked at
     #[arg(long, env = "JWT_AUDIENCE")]
     pub jwt_audience: Option<String>,
-    /// Requests a second that each client gets, 0 to 1000000; 0 sets no limit
+    /// Requests a second that each client gets, 0 to 1000000; half as many of them that change something and a fifth that begin a checkout are counted apart; 0 sets no limit
     #[arg(long, env = "RATE_LIMIT_RPS", default_value = "10", value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     pub rate_limit_rps: u32,
     /// Requests that a client who was quiet may make at once, 1 to 1000000
     #[arg(long, env = "RATE_LIMIT_BURST", default_value = "20", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub rate_limit_burst: u32,
+    /// Requests under way at a time, 10 to 1000000; lists are refused from 60 % on, then what reads, changes and begins checkouts, and last what looks at them
+    #[arg(long, env = "MAX_REQUESTS", default_value = "1000", value_parser = clap::value_parser!(u32).range(10..=1_000_000))]
+    pub max_requests: u32,
     /// Proxies whose X-Forwarded-For is believed: addresses or networks such as 10.0.0.0/8, separated by commas
     #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',')]
     pub trusted_proxies: Vec<Network>,
@@ -242,6 +245,7 @@ mod tests {
         let settings = config.settings;
         assert_eq!((settings.auth_mode, settings.jwt_secret.is_none()), (AuthMode::Jwt, true));
         assert_eq!((settings.rate_limit_rps, settings.rate_limit_burst), (10, 20));
+        assert_eq!(settings.max_requests, 1000);
         assert_eq!((settings.trusted_proxies.len(), settings.cors_origins.len()), (0, 0));
         assert_eq!((settings.checkout_wait_ms, settings.redis), (10_000, None));
         let (port, default) = (settings.port, Port::default());
@@ -267,6 +271,7 @@ mod tests {
         for (variable, value, starts) in [
             ("JWT_SECRET", "short", "JWT_SECRET=*** can't be used; wanted: secret that tokens"),
             ("RATE_LIMIT_BURST", "0", "RATE_LIMIT_BURST=0 can't be used"),
+            ("MAX_REQUESTS", "9", "MAX_REQUESTS=9 can't be used"),
             ("CHECKOUT_WAIT_MS", "30000", "CHECKOUT_WAIT_MS=30000 can't be used"),
             ("TRUSTED_PROXIES", "lan", "TRUSTED_PROXIES=lan can't be used"),
             ("CORS_ORIGINS", "*", "CORS_ORIGINS=* can't be used"),

@@ -19,6 +19,7 @@ use crate::client_address::Network;
 use crate::config::{AuthMode, Config, Settings, Timeouts};
 use crate::events::Streams;
 use crate::limits::Limits;
+use crate::load::Load;
 use crate::peers::Peers;
 use crate::products::pages::Catalogue;
 use crate::retries::Retries;
@@ -40,6 +41,7 @@ pub(crate) struct Inner {
     pub(crate) retries: Retries,
     pub(crate) auth: Auth,
     pub(crate) limits: Option<Limits>,
+    pub(crate) load: Load,
     pub(crate) trusted_proxies: Vec<Network>,
     pub(crate) cors_origins: Vec<HeaderValue>,
     pub(crate) checkout_wait: Duration,
@@ -90,6 +92,7 @@ pub async fn open(
         retries: Retries::default(),
         auth: Auth::open(&settings, &world).await?,
         limits,
+        load: Load::new(settings.max_requests, &world.metrics),
         trusted_proxies: settings.trusted_proxies,
         cors_origins: settings.cors_origins,
         checkout_wait: Duration::from_millis(settings.checkout_wait_ms),

@@ -1,4 +1,4 @@
-//! Who may pass: identity, limit, policy, in this order and before any handler.
+//! Who may pass: identity, limit, policy, place, in this order and before any handler.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -13,6 +13,7 @@ use tonic::{Code, Status};
 use types::UserId;
 
 use crate::auth::{Identity, Refusal, Role};
+use crate::class::Class;
 use crate::client_address::client_address;
 use crate::gateway::Shop;
 use crate::limits::Client;
@@ -55,7 +56,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 
 /// The layer around each handler.
 pub(crate) async fn guard(
-    State((shop, who)): State<(Shop, Who)>,
+    State((shop, who, class)): State<(Shop, Who, Class)>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -67,17 +68,22 @@ pub(crate) async fn guard(
         Ok(Some(Identity { user_id, .. })) => Client::User(user_id),
         Ok(None) | Err(_) => Client::at(address(&shop, &request)),
     };
-    let standing = match &shop.limits {
-        Some(limits) => Some(limits.take(client).await),
+    let buckets = shop.limits.as_ref().and_then(|limits| limits.of(class));
+    let standing = match buckets {
+        Some(buckets) => Some(buckets.take(client).await),
         None => None,
     };
 
     let admitted = standing
         .map_or(Ok(()), |standing| standing.check())
         .and(identity)
-        .and_then(|identity| who.admits(identity));
+        .and_then(|identity| who.admits(identity))
+        .and_then(|caller| {
+            let user = caller.map(|caller| caller.user_id);
+            shop.load.enter(class, user, request.headers()).map(|place| (caller, place))
+        });
     let mut response = match admitted {
-        Ok(caller) => {
+        Ok((caller, _place)) => {
             request.extensions_mut().extend(with(caller));
             let mut response = next.run(request).await;
             response.extensions_mut().extend(with(caller));
@@ -85,8 +91,8 @@ pub(crate) async fn guard(
         }
         Err(problem) => problem.into_response(),
     };
-    if let (Some(limits), Some(standing)) = (&shop.limits, standing) {
-        limits.describe(standing, response.headers_mut());
+    if let (Some(buckets), Some(standing)) = (buckets, standing) {
+        buckets.describe(standing, response.headers_mut());
     }
     response
 }

@@ -6,7 +6,7 @@ use tonic::Code;
 
 use crate::problem::Problem;
 
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// The longest key, in characters.
 const MAX_LEN: usize = 255;
 

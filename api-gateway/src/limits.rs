@@ -1,4 +1,4 @@
-//! How often one client may ask: a token bucket for each.
+//! How often one client may ask: token buckets for each.
 
 mod local;
 mod shared;
@@ -14,6 +14,7 @@ use redis_link::Link;
 use tonic::Code;
 use types::UserId;
 
+use crate::class::Class;
 use crate::problem::Problem;
 use local::Local;
 use shared::Shared;
@@ -40,11 +41,26 @@ impl Client {
     }
 }
 
-/// Buckets that hold `burst` requests and get `rps` of them back each second.
+/// Buckets for what reads, for what changes something, and for what begins a checkout: the more a request costs, the
+/// fewer of them. They are apart, so that who has looked around much can still buy.
 pub(crate) struct Limits {
+    reads: Buckets,
+    writes: Buckets,
+    checkouts: Buckets,
+}
+
+/// The buckets of some requests.
+pub(crate) struct Buckets {
+    quota: Quota,
     local: Local,
     shared: Option<Shared>,
-    rps: NonZeroU32,
+}
+
+/// A bucket holds `burst` requests, and gets one back each `interval`.
+#[derive(Debug, Clone, Copy)]
+struct Quota {
+    name: &'static str,
+    interval: Duration,
     burst: NonZeroU32,
 }
 
@@ -57,10 +73,41 @@ pub(crate) struct Standing {
 }
 
 impl Limits {
-    /// Buckets of this process, or with a Redis, of all gateways that use it.
+    /// Buckets of this process, or with a Redis, of all gateways that use it. Those of reads hold `burst` requests and
+    /// get `rps` of them back each second, those of writes half as many, those of checkouts a fifth.
     pub(crate) fn new(rps: NonZeroU32, burst: NonZeroU32, link: Option<Link>) -> Self {
-        let shared = link.map(|link| Shared::new(link, rps, burst));
-        Self { local: Local::new(rps, burst), shared, rps, burst }
+        let buckets = |name, part: u32| {
+            let interval = Duration::from_secs(part.into()) / rps.get();
+            let burst = NonZeroU32::new(burst.get() / part).unwrap_or(NonZeroU32::MIN);
+            Buckets::new(Quota { name, interval, burst }, link.clone())
+        };
+        Self { reads: buckets("read", 1), writes: buckets("write", 2), checkouts: buckets("checkout", 5) }
+    }
+
+    /// The buckets of a class, if it has any.
+    pub(crate) fn of(&self, class: Class) -> Option<&Buckets> {
+        match class {
+            Class::List | Class::Read | Class::Running => Some(&self.reads),
+            Class::Write => Some(&self.writes),
+            Class::Checkout => Some(&self.checkouts),
+            Class::Health => None,
+        }
+    }
+
+    /// Lets go of Redis.
+    pub(crate) async fn close(&self) {
+        for buckets in [&self.reads, &self.writes, &self.checkouts] {
+            if let Some(shared) = &buckets.shared {
+                shared.close().await;
+            }
+        }
+    }
+}
+
+impl Buckets {
+    fn new(quota: Quota, link: Option<Link>) -> Self {
+        let shared = link.map(|link| Shared::new(link, quota));
+        Self { quota, local: Local::new(quota), shared }
     }
 
     /// Takes one request out of the client's bucket.
@@ -82,20 +129,14 @@ impl Limits {
         }
     }
 
-    /// Lets go of Redis.
-    pub(crate) async fn close(&self) {
-        if let Some(shared) = &self.shared {
-            shared.close().await;
-        }
-    }
-
     /// `RateLimit` and `RateLimit-Policy` of draft-ietf-httpapi-ratelimit-headers: what is left and when the bucket is full
     /// again, what it holds and how long an empty one takes to fill.
     pub(crate) fn describe(&self, standing: Standing, headers: &mut HeaderMap) {
-        let burst = self.burst.get();
-        let missing = burst.saturating_sub(standing.left);
-        let now = format!("\"default\";r={};t={}", standing.left, missing.div_ceil(self.rps.get()));
-        let policy = format!("\"default\";q={burst};w={}", burst.div_ceil(self.rps.get()));
+        let Quota { name, interval, burst } = self.quota;
+        let seconds = |requests| (interval * requests).as_millis().div_ceil(1000);
+        let missing = burst.get().saturating_sub(standing.left);
+        let now = format!("\"{name}\";r={};t={}", standing.left, seconds(missing));
+        let policy = format!("\"{name}\";q={burst};w={}", seconds(burst.get()));
         for (name, value) in [(RATELIMIT, now), (RATELIMIT_POLICY, policy)] {
             if let Ok(value) = HeaderValue::try_from(value) {
                 headers.insert(name, value);
@@ -127,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn ipv6_clients_have_a_bucket_per_network() {
+    fn r1_ipv6_clients_have_a_bucket_per_network() {
         assert_eq!(at("2001:db8::1"), at("2001:db8::ffff:2"));
         assert_ne!(at("2001:db8::1"), at("2001:db8:0:1::1"));
         assert_eq!(at("::ffff:10.0.0.1"), at("10.0.0.1"));

@@ -1,4 +1,4 @@
-//! Every URL of the shop: method, path, who it is for, who answers.
+//! Every URL of the shop: method, path, who it is for, what it is to the shop, who answers.
 
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate as _, SizeAbove};
 use tower_http::cors::CorsLayer;
 
+use crate::class::Class::{self, Checkout, Health, List, Read, Running, Write};
 use crate::conditional::tag_by_coding;
 use crate::config::AuthMode;
 use crate::gateway::Shop;
@@ -37,37 +38,37 @@ fn table(mode: AuthMode) -> Vec<Route> {
     const PATCH: Method = Method::PATCH;
     const DELETE: Method = Method::DELETE;
     let mut table = vec![
-        route(GET,    "/health",                         Probe,        health::live),
-        route(GET,    "/health/live",                    Probe,        health::live),
-        route(GET,    "/health/ready",                   Probe,        health::ready),
+        route(GET,    "/health",                         Probe,        Health,   health::live),
+        route(GET,    "/health/live",                    Probe,        Health,   health::live),
+        route(GET,    "/health/ready",                   Probe,        Health,   health::ready),
 
-        route(GET,    "/api/v1/products",                Anyone,       products::list),
-        route(POST,   "/api/v1/products",                Admin,        products::create),
-        route(GET,    "/api/v1/products/{id}",           Anyone,       products::show),
-        route(PUT,    "/api/v1/products/{id}",           Admin,        products::replace),
-        route(DELETE, "/api/v1/products/{id}",           Admin,        products::delete),
-        route(GET,    "/api/v1/inventory/{product_id}",  Anyone,       inventory::show),
-        route(PUT,    "/api/v1/inventory/{product_id}",  Admin,        inventory::set),
+        route(GET,    "/api/v1/products",                Anyone,       List,     products::list),
+        route(POST,   "/api/v1/products",                Admin,        Write,    products::create),
+        route(GET,    "/api/v1/products/{id}",           Anyone,       Read,     products::show),
+        route(PUT,    "/api/v1/products/{id}",           Admin,        Write,    products::replace),
+        route(DELETE, "/api/v1/products/{id}",           Admin,        Write,    products::delete),
+        route(GET,    "/api/v1/inventory/{product_id}",  Anyone,       Read,     inventory::show),
+        route(PUT,    "/api/v1/inventory/{product_id}",  Admin,        Write,    inventory::set),
 
-        route(GET,    "/api/v1/cart",                    User,         carts::show),
-        route(DELETE, "/api/v1/cart",                    User,         carts::clear),
-        route(POST,   "/api/v1/cart/items",              User,         carts::add),
-        route(PUT,    "/api/v1/cart/items/{product_id}", User,         carts::set),
-        route(DELETE, "/api/v1/cart/items/{product_id}", User,         carts::remove),
+        route(GET,    "/api/v1/cart",                    User,         Read,     carts::show),
+        route(DELETE, "/api/v1/cart",                    User,         Write,    carts::clear),
+        route(POST,   "/api/v1/cart/items",              User,         Write,    carts::add),
+        route(PUT,    "/api/v1/cart/items/{product_id}", User,         Write,    carts::set),
+        route(DELETE, "/api/v1/cart/items/{product_id}", User,         Write,    carts::remove),
 
-        route(POST,   "/api/v1/checkout",                User,         checkouts::start),
-        route(GET,    "/api/v1/checkout/{id}",           Owner,        checkouts::show),
-        route(GET,    "/api/v1/checkout/{id}/events",    Owner,        checkouts::events::watch),
-        route(GET,    "/api/v1/orders",                  User,         orders::list),
-        route(GET,    "/api/v1/orders/{id}",             OwnerOrAdmin, orders::show),
-        route(GET,    "/api/v1/orders/{id}/events",      OwnerOrAdmin, orders::events::watch),
-        route(PATCH,  "/api/v1/orders/{id}",             Admin,        orders::advance),
-        route(POST,   "/api/v1/orders/{id}/cancel",      OwnerOrAdmin, orders::cancel),
+        route(POST,   "/api/v1/checkout",                User,         Checkout, checkouts::start),
+        route(GET,    "/api/v1/checkout/{id}",           Owner,        Running,  checkouts::show),
+        route(GET,    "/api/v1/checkout/{id}/events",    Owner,        Running,  checkouts::events::watch),
+        route(GET,    "/api/v1/orders",                  User,         List,     orders::list),
+        route(GET,    "/api/v1/orders/{id}",             OwnerOrAdmin, Read,     orders::show),
+        route(GET,    "/api/v1/orders/{id}/events",      OwnerOrAdmin, Read,     orders::events::watch),
+        route(PATCH,  "/api/v1/orders/{id}",             Admin,        Write,    orders::advance),
+        route(POST,   "/api/v1/orders/{id}/cancel",      OwnerOrAdmin, Write,    orders::cancel),
     ];
     match mode {
         AuthMode::Jwt => {}
         AuthMode::Dev => table.push(
-            route(POST,   "/api/v1/auth/token",              Anyone,       tokens::issue)),
+            route(POST,   "/api/v1/auth/token",              Anyone,       Write,    tokens::issue)),
     }
     table
 }
@@ -77,10 +78,18 @@ struct Route {
     handler: MethodRouter<Shop>,
 }
 
-/// A route, and who it is for. There is none for nobody in particular:
+/// A route, who it is for, and what it is to the shop. There is none for nobody in particular:
 ///
 /// ```compile_fail,E0063
-/// let _ = api_gateway::Policy { method: http::Method::GET, path: "/" };
+/// use api_gateway::{Class, Policy};
+/// let _ = Policy { method: http::Method::GET, path: "/", class: Class::Read };
+/// ```
+///
+/// nor one of which nobody has said how often, and when too much is going on:
+///
+/// ```compile_fail,E0063
+/// use api_gateway::{Policy, Who};
+/// let _ = Policy { method: http::Method::GET, path: "/", who: Who::Anyone };
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
@@ -90,16 +99,18 @@ pub struct Policy {
     pub path: &'static str,
     /// Who may.
     pub who: Who,
+    /// How often, and how urgent it is.
+    pub class: Class,
 }
 
 /// There is no route without its policy.
-fn route<H, T>(method: Method, path: &'static str, who: Who, handler: H) -> Route
+fn route<H, T>(method: Method, path: &'static str, who: Who, class: Class, handler: H) -> Route
 where
     H: Handler<T, Shop>,
     T: 'static,
 {
     let filter = MethodFilter::try_from(method.clone()).expect("the table has methods of HTTP only");
-    Route { policy: Policy { method, path, who }, handler: on(filter, handler) }
+    Route { policy: Policy { method, path, who, class }, handler: on(filter, handler) }
 }
 
 /// Every route of this mode with its policy.
@@ -109,16 +120,16 @@ pub(crate) fn policies(mode: AuthMode) -> Vec<Policy> {
 
 /// The table behind its guards, and what surrounds them all.
 pub(crate) fn router(shop: &Shop) -> Router {
-    let guarded = |who| from_fn_with_state((shop.clone(), who), guard);
+    let guarded = |who, class| from_fn_with_state((shop.clone(), who, class), guard);
     let table = table(shop.auth.mode()).into_iter();
     let routes = table.fold(Router::new(), |router, Route { policy, handler }| {
-        router.route(policy.path, handler.route_layer(guarded(policy.who)))
+        router.route(policy.path, handler.route_layer(guarded(policy.who, policy.class)))
     });
     // The size of an event stream is not known, so it would count as large.
     let worth_it = SizeAbove::new(COMPRESS_ABOVE).and(NotForContentType::SSE);
     let lost = any(|| async { Problem::bare(StatusCode::NOT_FOUND) });
     let mut router = routes
-        .fallback_service(lost.layer(guarded(Anyone)))
+        .fallback_service(lost.layer(guarded(Anyone, Read)))
         .layer(CompressionLayer::new().gzip(true).compress_when(worth_it))
         .layer(map_response(tag_by_coding));
     if !shop.cors_origins.is_empty() {
@@ -180,8 +191,13 @@ mod tests {
                 Probe
             }
         }
-        let Route { policy, .. } = route(Method::GET, "/", Named.into(), health::live);
-        assert_eq!(policy.who, Probe);
+        impl From<Named> for Class {
+            fn from(_: Named) -> Self {
+                Health
+            }
+        }
+        let Route { policy, .. } = route(Method::GET, "/", Named.into(), Named.into(), health::live);
+        assert_eq!((policy.who, policy.class), (Probe, Health));
     }
 
     #[test]

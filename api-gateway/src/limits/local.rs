@@ -1,16 +1,15 @@
 //! Buckets in this process.
 
-use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use governor::RateLimiter;
 use governor::clock::Clock;
 use governor::middleware::StateInformationMiddleware;
 use governor::nanos::Nanos;
 use governor::state::keyed::DashMapStateStore;
-use governor::{Quota, RateLimiter};
 use tokio::time::Instant;
 
-use super::{Client, Standing};
+use super::{Client, Quota, Standing};
 
 /// After so many requests the buckets that are full again are forgotten: memory holds those of the last few
 /// thousand requests and of the last seconds, whoever asks.
@@ -36,9 +35,9 @@ impl Clock for Monotonic {
 }
 
 impl Local {
-    pub(super) fn new(rps: NonZeroU32, burst: NonZeroU32) -> Self {
+    pub(super) fn new(Quota { interval, burst, .. }: Quota) -> Self {
         let clock = Monotonic(Instant::now());
-        let quota = Quota::per_second(rps).allow_burst(burst);
+        let quota = governor::Quota::with_period(interval).expect("no interval is zero").allow_burst(burst);
         let buckets = RateLimiter::new(quota, DashMapStateStore::default(), clock.clone());
         Self { buckets, clock, asked: AtomicU32::new(0) }
     }
@@ -59,12 +58,14 @@ impl Local {
 #[cfg(test)]
 mod tests {
     use std::net::IpAddr;
+    use std::num::NonZeroU32;
     use std::time::Duration;
 
     use super::*;
 
     fn local(rps: u32, burst: u32) -> Local {
-        Local::new(NonZeroU32::new(rps).unwrap(), NonZeroU32::new(burst).unwrap())
+        let interval = Duration::from_secs(1) / rps;
+        Local::new(Quota { name: "read", interval, burst: NonZeroU32::new(burst).unwrap() })
     }
 
     fn at(address: &str) -> Client {

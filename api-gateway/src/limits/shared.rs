@@ -1,12 +1,11 @@
 //! Buckets in Redis, for all gateways together.
 
-use std::num::NonZeroU32;
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use redis_link::{Link, Script};
 
-use super::{Client, Standing};
+use super::{Client, Quota, Standing};
 
 /// Takes one request out of a bucket; what is left in it, and how many microseconds to wait if it was empty.
 ///
@@ -32,22 +31,22 @@ static TAKE: LazyLock<Script> = LazyLock::new(|| {
 /// Buckets shared by all that use the same Redis.
 pub(super) struct Shared {
     link: Link,
-    /// In which one request comes back: microseconds.
-    interval: f64,
-    burst: u32,
+    quota: Quota,
 }
 
 impl Shared {
-    pub(super) fn new(link: Link, rps: NonZeroU32, burst: NonZeroU32) -> Self {
-        Self { link, interval: 1_000_000.0 / f64::from(rps.get()), burst: burst.get() }
+    pub(super) fn new(link: Link, quota: Quota) -> Self {
+        Self { link, quota }
     }
 
     /// Takes one request out of the client's bucket. `None` if Redis did not say.
     pub(super) async fn take(&self, client: Client) -> Option<Standing> {
-        let key = key(client);
+        let Quota { name, interval, burst } = self.quota;
+        let key = key(name, client);
+        let microseconds = interval.as_secs_f64() * 1_000_000.0;
         let take = |_: &str| {
             let mut call = TAKE.prepare_invoke();
-            call.key(key).arg(self.interval).arg(self.burst);
+            call.key(key).arg(microseconds).arg(burst.get());
             call
         };
         let (left, wait): (u32, u64) = self.link.run(take).await.ok()?;
@@ -60,15 +59,16 @@ impl Shared {
 }
 
 /// A prefix and a number or an address, whatever the client says.
-fn key(client: Client) -> String {
+fn key(quota: &str, client: Client) -> String {
     match client {
-        Client::User(user) => format!("oxcart:limit:user:{}", user.get()),
-        Client::At(address) => format!("oxcart:limit:at:{address}"),
+        Client::User(user) => format!("oxcart:limit:{quota}:user:{}", user.get()),
+        Client::At(address) => format!("oxcart:limit:{quota}:at:{address}"),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
     use std::time::Instant;
 
     use futures::future::join_all;
@@ -83,7 +83,8 @@ mod tests {
     async fn shared(redis: &Redis, rps: u32, burst: u32) -> Shared {
         let link = Link::open(&Server { url: redis.url(), variable: "REDIS_URL".to_owned() }).unwrap();
         link.up().await;
-        Shared::new(link, NonZeroU32::new(rps).unwrap(), NonZeroU32::new(burst).unwrap())
+        let interval = Duration::from_secs(1) / rps;
+        Shared::new(link, Quota { name: "read", interval, burst: NonZeroU32::new(burst).unwrap() })
     }
 
     fn user(id: i64) -> Client {
@@ -91,10 +92,16 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_a_prefix_and_a_number_or_an_address() {
-        assert_eq!(key(user(7)), "oxcart:limit:user:7");
-        assert_eq!(key(Client::at("::ffff:10.0.0.1".parse().unwrap())), "oxcart:limit:at:10.0.0.1");
-        assert_eq!(key(Client::at("2001:db8::1".parse().unwrap())), "oxcart:limit:at:2001:db8::");
+    fn q3_keys_are_a_prefix_and_a_number_or_an_address() {
+        assert_eq!(key("read", user(7)), "oxcart:limit:read:user:7");
+        assert_eq!(
+            key("write", Client::at("::ffff:10.0.0.1".parse().unwrap())),
+            "oxcart:limit:write:at:10.0.0.1"
+        );
+        assert_eq!(
+            key("read", Client::at("2001:db8::1".parse().unwrap())),
+            "oxcart:limit:read:at:2001:db8::"
+        );
     }
 
     #[tokio::test]
@@ -162,12 +169,14 @@ mod tests {
         let Some(redis) = Redis::start() else { return };
         let limits = shared(&redis, 1, 5).await;
         let take = async |id| eventually("an answer", SOON, async || limits.take(user(id)).await).await;
-        for (id, nonsense) in [(1, "SET oxcart:limit:user:1 nonsense"), (2, "RPUSH oxcart:limit:user:2 a")] {
+        for (id, nonsense) in
+            [(1, "SET oxcart:limit:read:user:1 nonsense"), (2, "RPUSH oxcart:limit:read:user:2 a")]
+        {
             redis.ask(nonsense);
             assert!(take(id).await.wait.is_none());
         }
         // The clock of Redis was set back by a century.
-        redis.ask("SET oxcart:limit:user:3 3e15");
+        redis.ask("SET oxcart:limit:read:user:3 3e15");
         let wait = take(3).await.wait.unwrap();
         assert!(wait <= Duration::from_secs(1), "{wait:?}");
         limits.close().await;

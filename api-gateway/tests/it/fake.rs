@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use platform::grpc;
 use platform::ids::RandomIds;
 use proto::{cart, checkout, inventory, orders, product};
+use tokio::sync::watch;
 use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Request, Response, Status};
 
@@ -30,6 +31,8 @@ type Decision<Q, A> = fn(&Q) -> Result<A, Status>;
 enum Answer<A> {
     Reply(A, MetadataMap),
     Refuse(Status),
+    /// The reply, once this says so.
+    Once(watch::Receiver<bool>, A),
     Never,
 }
 
@@ -53,6 +56,16 @@ impl Fake {
 
     pub(crate) fn refuses<A: Clone + Send + 'static>(&self, rpc: &'static str, status: Status) {
         self.tell(rpc, Answer::<A>::Refuse(status));
+    }
+
+    /// Answers everybody, but not before `open` says so.
+    pub(crate) fn replies_once<A: Clone + Send + 'static>(
+        &self,
+        open: &watch::Sender<bool>,
+        rpc: &'static str,
+        reply: A,
+    ) {
+        self.tell(rpc, Answer::Once(open.subscribe(), reply));
     }
 
     pub(crate) fn hangs<A: Clone + Send + 'static>(&self, rpc: &'static str) {
@@ -114,6 +127,10 @@ impl Fake {
         match answer {
             Answer::Reply(reply, metadata) => Ok(Response::from_parts(metadata, reply, Extensions::new())),
             Answer::Refuse(status) => Err(status),
+            Answer::Once(mut open, reply) => {
+                open.wait_for(|open| *open).await.unwrap();
+                Ok(Response::new(reply))
+            }
             Answer::Never => std::future::pending().await,
         }
     }

@@ -22,6 +22,7 @@ mod issuer;
 mod jwks;
 mod kept_pages;
 mod limits;
+mod load;
 mod orders;
 mod outages;
 mod owned;

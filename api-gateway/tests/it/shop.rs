@@ -53,6 +53,7 @@ pub(crate) fn settings() -> Settings {
         jwt_audience: None,
         rate_limit_rps: 0,
         rate_limit_burst: 1,
+        max_requests: 1000,
         trusted_proxies: Vec::new(),
         cors_origins: Vec::new(),
         checkout_wait_ms: 10_000,
