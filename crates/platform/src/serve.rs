@@ -25,8 +25,11 @@ where
     let serving = async {
         let served = async {
             match security {
-                Security::Plain => server.serve(listener, told).await,
-                Security::Tls(credentials) => server.serve_secured(listener, credentials, told).await,
+                // On the heap: two large futures, of which one is ever made.
+                Security::Plain => Box::pin(server.serve(listener, told)).await,
+                Security::Tls(credentials) => {
+                    Box::pin(server.serve_secured(listener, credentials, told)).await
+                }
             }
         };
         tokio::select! {
