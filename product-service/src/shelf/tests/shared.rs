@@ -114,7 +114,7 @@ async fn who_knows_of_anothers_change_is_shown_it_or_nothing() {
     let (_, made) = store.store.add(&tablet(), Timestamp::from_micros(NOW)).await.unwrap();
     store.becomes(Mood::Lost);
     assert!(matches!(shelf.catalogue_since(made).await, Err(Error::Store(_))), "rather than an old one");
-    assert!(!shelf.catalogue().unwrap().product(id(6)).is_some(), "which others may still see");
+    assert!(shelf.catalogue().unwrap().product(id(6)).is_none(), "which others may still see");
     store.becomes(Mood::Good);
     assert!(shelf.catalogue_since(made).await.unwrap().product(id(6)).is_some());
     store.becomes(Mood::Lost);
