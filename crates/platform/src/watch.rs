@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::{Stream, stream};
-use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 
@@ -85,31 +86,37 @@ impl<K: Copy + Eq + Hash> Watch<K> {
 /// What `look` sees now, and again each time it sees something else, up to what `is_end`. It looks when the watch is
 /// told of a change, and unasked every `look_again`: another instance may make the change.
 ///
+/// It looks in a task of its own, which ends with the stream: a look that has begun holds a connection to a store, and
+/// a stream that nobody polls, for a client that takes nothing, must not.
+///
 /// # Errors
 /// The first of `look`'s, which ends the stream.
 pub fn changes<K, T, E, Look>(
     mut watch: Watch<K>,
     clock: Arc<dyn Clock>,
     look_again: Duration,
-    mut look: impl FnMut() -> Look + Send,
+    mut look: impl FnMut() -> Look + Send + 'static,
     is_end: fn(&T) -> bool,
 ) -> impl Stream<Item = Result<T, E>> + Send
 where
-    K: Copy + Eq + Hash + Send,
-    T: PartialEq + Clone + Send,
-    E: Send,
-    Look: Future<Output = Result<T, E>> + Send,
+    K: Copy + Eq + Hash + Send + 'static,
+    T: PartialEq + Clone + Send + 'static,
+    E: Send + 'static,
+    Look: Future<Output = Result<T, E>> + Send + 'static,
 {
-    let mut shown: Option<T> = None;
-    let next = async move || {
-        if shown.as_ref().is_some_and(is_end) {
-            return Ok(None);
-        }
+    let (tell, told) = mpsc::channel(1);
+    let mut looking = JoinSet::new();
+    looking.spawn(async move {
+        let mut shown: Option<T> = None;
         loop {
-            let seen = look().await?;
-            if shown.as_ref() != Some(&seen) {
-                shown = Some(seen.clone());
-                return Ok(Some(seen));
+            let seen = look().await;
+            let is_news = seen.as_ref().map_or(true, |seen| shown.as_ref() != Some(seen));
+            if is_news {
+                shown = seen.as_ref().ok().cloned();
+                // Nobody listens any more, or there is nothing more to be told.
+                if tell.send(seen).await.is_err() || shown.as_ref().is_none_or(is_end) {
+                    return;
+                }
             }
             tokio::select! {
                 biased;
@@ -117,8 +124,8 @@ where
                 () = clock.sleep(look_again) => {}
             }
         }
-    };
-    stream::try_unfold(next, async |mut next| Ok(next().await?.map(|seen| (seen, next))))
+    });
+    stream::unfold((told, looking), async |(mut told, looking)| Some((told.recv().await?, (told, looking))))
 }
 
 impl<K: Copy + Eq + Hash> Drop for Watch<K> {
