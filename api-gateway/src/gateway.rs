@@ -44,6 +44,8 @@ pub(crate) struct Inner {
     pub(crate) load: Load,
     pub(crate) trusted_proxies: Vec<Network>,
     pub(crate) cors_origins: Vec<HeaderValue>,
+    /// `Strict-Transport-Security`, where it is to be said.
+    pub(crate) hsts: Option<HeaderValue>,
     pub(crate) checkout_wait: Duration,
     pub(crate) streams: Streams,
     pub(crate) catalogue: Catalogue,
@@ -87,6 +89,7 @@ pub async fn open(
     let limits = NonZeroU32::new(settings.rate_limit_rps)
         .zip(NonZeroU32::new(settings.rate_limit_burst))
         .map(|(rps, burst)| Limits::new(rps, burst, link));
+    let hsts = settings.strict_transport_security();
     let shop = Arc::new(Inner {
         peers,
         retries: Retries::default(),
@@ -95,6 +98,7 @@ pub async fn open(
         load: Load::new(settings.max_requests, &world.metrics),
         trusted_proxies: settings.trusted_proxies,
         cors_origins: settings.cors_origins,
+        hsts,
         checkout_wait: Duration::from_millis(settings.checkout_wait_ms),
         streams: Streams::new(settings.streams),
         catalogue: Catalogue::default(),

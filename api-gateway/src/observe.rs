@@ -7,7 +7,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use futures::FutureExt as _;
-use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
+use http::header::{CACHE_CONTROL, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderName, HeaderValue, StatusCode};
 use platform::Context;
 use tokio::time::{Instant, timeout};
@@ -45,7 +45,7 @@ pub(crate) async fn observe(State(shop): State<Shop>, mut request: Request, next
     if let Some(problem) = problem {
         response = document(problem, &response, context.request_id());
     }
-    finish(&mut response, context.request_id());
+    finish(&mut response, &shop, context.request_id());
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
     let user_id = caller.map(|caller| caller.user_id.get());
     log(&context, method.as_str(), route, response.status(), began.elapsed(), user_id, cause.as_deref());
@@ -65,12 +65,15 @@ fn document(problem: Problem, response: &Response, request_id: &str) -> Response
 }
 
 /// Headers that every response has. What no handler lets caches keep is for this client only.
-fn finish(response: &mut Response, request_id: &str) {
+fn finish(response: &mut Response, shop: &Shop, request_id: &str) {
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(request_id) {
         headers.insert(X_REQUEST_ID, id);
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if let Some(hsts) = &shop.hsts {
+        headers.insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
+    }
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
 }
 

@@ -86,18 +86,15 @@ async fn e1_whatever_is_asked_the_answer_is_good_or_a_problem() {
     let (shop, policies) = guarded().await;
     let admin = format!("Bearer {}", shop.token(OWNER, Role::Admin));
     let odd_paths =
-        ["/", "/api/v1/products/%00", "/api/v1/orders/..%2f", "/api/v1/checkout/\u{2028}", "/docs/%zz"];
-    let paths = policies
-        .iter()
-        .map(|policy| path(policy.path))
-        .chain(odd_paths.into_iter().filter(|path| path.parse::<http::Uri>().is_ok()).map(str::to_owned));
+        ["/", "/api/v1/products/%00", "/api/v1/orders/..%2f", "/api/v1/checkout/%e2%80%a8", "/docs/%zz"];
+    let paths = policies.iter().map(|policy| path(policy.path)).chain(odd_paths.map(str::to_owned));
     let paths: BTreeSet<String> = paths.flat_map(|path| [format!("{path}?q=%ff&q=1"), path]).collect();
     let bodies = ["", "{", "[]", "null", "{\"a\":1}", "\u{0}", "{\"quantity\":1e999}", &"[".repeat(5000)];
     let odd_headers = [
         ("content-type", "text/plain"),
         ("content-type", "application/json"),
         ("if-match", "3"),
-        ("if-none-match", "\u{7f}"),
+        ("if-none-match", "*"),
         ("last-event-id", "-"),
         ("accept-encoding", "gzip, br, *;q=0"),
         ("authorization", "Bearer"),
@@ -106,22 +103,21 @@ async fn e1_whatever_is_asked_the_answer_is_good_or_a_problem() {
     let (mut good, mut refused) = (0, 0);
     for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"] {
         for (number, path) in paths.iter().enumerate() {
-            for (at, header) in odd_headers.iter().enumerate() {
+            for (at, odd) in odd_headers.into_iter().enumerate() {
+                let headers = match odd {
+                    ("authorization", _) => vec![odd],
+                    _ => vec![("authorization", admin.as_str()), odd],
+                };
                 let body = bodies[(number + at) % bodies.len()];
-                let mut headers = vec![("authorization", admin.as_str()), *header];
-                headers.drain(..usize::from(header.0 == "authorization"));
-                let Ok(value) = http::HeaderValue::try_from(header.1) else { continue };
-                drop(value);
                 let answer = shop.send(ask(method, path, &headers, body)).await;
-                match answer.status.as_u16() {
-                    200..400 => good += 1,
-                    _ if method == "HEAD" => {
-                        assert_eq!(answer.header("content-type"), "application/problem+json")
+                if answer.status.is_client_error() || answer.status.is_server_error() {
+                    refused += 1;
+                    match method {
+                        "HEAD" => assert_eq!(answer.header("content-type"), "application/problem+json"),
+                        _ => drop(answer.any_problem()),
                     }
-                    _ => {
-                        answer.any_problem();
-                        refused += 1;
-                    }
+                } else {
+                    good += 1;
                 }
             }
         }

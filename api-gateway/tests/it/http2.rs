@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
-use api_gateway::Timeouts;
+use api_gateway::{Settings, StreamBounds, Timeouts};
 use proto::product as pb;
 use testkit::eventually;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
+use crate::changes::Changes;
+use crate::events::{OF_A_CHECKOUT, at};
 use crate::replies::product;
-use crate::running::{Running, SOON, serve, serve_within};
+use crate::running::{Running, SOON, serve, serve_with, serve_within};
+use crate::shop::settings;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const SHORT: Duration = Duration::from_millis(200);
@@ -264,7 +267,7 @@ async fn b3_who_leaves_no_room_for_an_answer_does_not_get_it() {
     let shop = serve_within(Timeouts { write: SHORT, ..Timeouts::default() }).await;
     shop.services.replies("get_product", product());
     let large = pb::Product { description: "x".repeat(3000), ..product() };
-    let page = pb::GetProductsResponse { products: vec![large; 50], next_page_token: String::new() };
+    let page = pb::GetProductsResponse { products: vec![large; 50], ..pb::GetProductsResponse::default() };
     for window in [0, 1] {
         let mut client = Client::connect(&shop, &[(INITIAL_WINDOW_SIZE, window)]).await;
         shop.services.replies("get_products", page.clone());
@@ -275,4 +278,27 @@ async fn b3_who_leaves_no_room_for_an_answer_does_not_get_it() {
         assert!(client.send(&ask(3, "/nowhere")).await);
         client.until(|frame| frame.kind == HEADERS && frame.stream == 3).await;
     }
+}
+
+#[tokio::test]
+async fn a_silent_event_stream_is_not_late_and_gives_its_place_back_when_it_is_reset() {
+    let timeouts = Timeouts { write: SHORT, ..Timeouts::default() };
+    let streams = StreamBounds { max_event_streams: 1, max_event_streams_per_user: 1 };
+    let shop = serve_with(Settings { timeouts, streams, ..settings() }).await;
+    shop.services.replies("watch_checkout", Changes::silent([Ok(at(1))]));
+    let mut client = Client::connect(&shop, &[]).await;
+    assert!(client.send(&ask(1, OF_A_CHECKOUT)).await);
+    client.until(|frame| String::from_utf8_lossy(&frame.payload).contains("id: 1\n")).await;
+    let quiet = timeout(3 * SHORT, client.until(|frame| frame.stream == 1)).await;
+    assert!(quiet.is_err(), "nothing more is said of it: {quiet:?}");
+
+    // Of all status codes here, 200 alone is this one byte.
+    let begins = async |client: &mut Client, stream| {
+        assert!(client.send(&ask(stream, OF_A_CHECKOUT)).await);
+        client.until(|frame| frame.kind == HEADERS && frame.stream == stream).await.payload[0] == 0x88
+    };
+    assert!(!begins(&mut client, 3).await, "the place is taken");
+    assert!(client.send(&frame(RST_STREAM, 0, 1, &8_u32.to_be_bytes())).await);
+    let mut streams = (5..).step_by(2);
+    eventually("a free place", SOON, async || begins(&mut client, streams.next().unwrap()).await).await;
 }

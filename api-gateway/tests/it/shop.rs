@@ -56,6 +56,7 @@ pub(crate) fn settings() -> Settings {
         max_requests: 1000,
         trusted_proxies: Vec::new(),
         cors_origins: Vec::new(),
+        hsts_max_age: None,
         checkout_wait_ms: 10_000,
         port: Port::default(),
         streams: StreamBounds { max_event_streams: 4, max_event_streams_per_user: 2 },

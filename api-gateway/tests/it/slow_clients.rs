@@ -70,7 +70,7 @@ async fn b3_an_idle_connection_is_closed_in_time() {
 /// Asks for what does not fit in the buffers of a socket, and reads none of it.
 async fn ask_and_do_not_read(shop: &Running) -> TcpStream {
     let large = pb::Product { description: "x".repeat(10_000), ..product() };
-    let page = pb::GetProductsResponse { products: vec![large; 100], next_page_token: String::new() };
+    let page = pb::GetProductsResponse { products: vec![large; 100], ..pb::GetProductsResponse::default() };
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
     let mut stream = socket.connect(shop.address).await.unwrap();
