@@ -12,6 +12,8 @@ mod commands;
 #[cfg(test)]
 mod compose;
 #[cfg(test)]
+mod conditional;
+#[cfg(test)]
 mod dead_letters;
 #[cfg(test)]
 mod delays;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::cancel::cancelled_orders;
 use crate::client::{Client, Reply};
+use crate::conditional::{a_cart_in_two_tabs, a_list_and_its_products};
 use crate::harness::Shop;
 use crate::watched::a_purchase_and_its_order;
 
@@ -49,6 +50,8 @@ async fn suite(shop: &Shop) {
     a_client_that_goes_away(shop).await;
     cancelled_orders(shop).await;
     a_purchase_and_its_order(shop).await;
+    a_list_and_its_products(shop).await;
+    a_cart_in_two_tabs(shop).await;
     replies_that_get_lost(shop).await;
     an_outage_of_the_provider(shop).await;
     let report = shop.audit().await;
