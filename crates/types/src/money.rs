@@ -84,6 +84,9 @@ pub struct Money {
     pub currency: Currency,
 }
 
+/// Longer than any amount that an `i64` of minor units holds, in bytes, even with some zeros too many.
+const LONGEST: usize = 64;
+
 impl Money {
     /// An amount of the smallest unit.
     pub const fn new(minor: i64, currency: Currency) -> Self {
@@ -104,6 +107,10 @@ impl Money {
             && digits.bytes().all(|b| b.is_ascii_digit() || b == b'.');
         if !plain {
             return Err(InvalidMoney::Amount);
+        }
+        // The library reads each digit in a call within that for the digit before it.
+        if digits.len() > LONGEST {
+            return Err(InvalidMoney::Overflow);
         }
         let too_long = |_| {
             if digits.matches('.').count() > 1 { InvalidMoney::Amount } else { InvalidMoney::Overflow }
@@ -187,6 +194,20 @@ mod tests {
             assert_eq!(Money::parse(text, Currency::USD), Ok(Money::new(minor, Currency::USD)), "{text}");
         }
         assert_eq!(Money::parse("7", yen()), Ok(Money::new(7, yen())));
+    }
+
+    /// A request may have tens of thousands of them, and a thread has little room.
+    #[test]
+    fn n1_any_number_of_digits_is_read_or_refused() {
+        for zeros in [10, 100, 60_000] {
+            for amount in
+                [format!("0.{}", "0".repeat(zeros)), format!("{}1", "0".repeat(zeros)), "9".repeat(zeros)]
+            {
+                let read = std::thread::Builder::new().stack_size(128 * 1024);
+                let read = read.spawn(move || Money::parse(&amount, Currency::USD)).unwrap().join().unwrap();
+                assert!(zeros == 10 || read == Err(InvalidMoney::Overflow), "{zeros}: {read:?}");
+            }
+        }
     }
 
     #[test]
