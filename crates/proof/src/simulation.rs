@@ -77,8 +77,12 @@ pub struct Outcome {
 impl Outcome {
     /// Whether the shop kept its promises, and came to rest.
     pub fn is_sound(&self) -> bool {
-        self.report.violations.is_empty() && self.report.checkouts.running == 0
+        is_sound(&self.report)
     }
+}
+
+fn is_sound(report: &Report) -> bool {
+    report.violations.is_empty() && report.checkouts.running == 0
 }
 
 impl Simulation {
@@ -134,8 +138,7 @@ impl Simulation {
         loop {
             let facts = self.facts(shop, told)?;
             let report = Report::new(&facts, violations(&facts, clocks_agree));
-            let is_at_rest = report.violations.is_empty() && report.checkouts.running == 0;
-            if is_at_rest || began.elapsed() > REST {
+            if is_sound(&report) || began.elapsed() > REST {
                 return Ok(report);
             }
             sleep(pause).await;
@@ -145,12 +148,7 @@ impl Simulation {
 
     fn facts(&self, shop: &Shop, told: &Told) -> anyhow::Result<audit::Facts> {
         let stores = &self.stores;
-        stores.time.stands_still(|| {
-            let _entered = stores.medium.enter();
-            futures::executor::block_on(tokio::task::coop::unconstrained(
-                stores.facts(&shop.log, told.history()),
-            ))
-        })
+        stores.time.stands_still(stores.medium.handle(), stores.facts(&shop.log, told.history()))
     }
 }
 

@@ -7,8 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cart_service::cart::Cart;
+use futures::executor::block_on;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
+use tokio::runtime::Handle;
+use tokio::task::coop::unconstrained;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use types::{Timestamp, UserId};
@@ -176,10 +179,13 @@ impl Time {
         Timestamp::from_micros(BEGINNING).after(passed)
     }
 
-    /// Does something in one go, during which no time passes and other threads may ask what time it is.
-    pub(super) fn stands_still<T>(&self, during: impl FnOnce() -> T) -> T {
+    /// Does what the stores do in the runtime of that handle in one go, during which no time passes and other threads
+    /// may ask what time it is.
+    pub(super) fn stands_still<T>(&self, medium: &Handle, during: impl Future<Output = T>) -> T {
         self.frozen.store(self.now().micros(), Ordering::Relaxed);
-        let done = during();
+        let entered = medium.enter();
+        let done = block_on(unconstrained(during));
+        drop(entered);
         self.frozen.store(RUNNING, Ordering::Relaxed);
         done
     }

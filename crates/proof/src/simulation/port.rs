@@ -10,9 +10,7 @@ mod payment;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use futures::executor::block_on;
 use tokio::runtime::Handle;
-use tokio::task::coop::unconstrained;
 
 use super::nature::Nature;
 use super::process::Process;
@@ -163,10 +161,7 @@ impl<S: ?Sized> Port<S> {
     }
 
     fn at_once<T>(&self, work: impl Future<Output = T>) -> T {
-        self.process.nature.time().stands_still(|| {
-            let _entered = self.medium.enter();
-            block_on(unconstrained(work))
-        })
+        self.process.nature.time().stands_still(&self.medium, work)
     }
 
     fn has(&self, bug: Bug) -> bool {
