@@ -22,11 +22,11 @@ async fn alive_and_ready() {
 async fn a_service_that_does_not_serve_is_named() {
     let (services, (world, clock)) = (Fake::default(), testkit::world());
     let (cart, orders) = (services.cart(), services.orders());
-    let nowhere = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let nowhere = testkit::Port::hold();
     let peers = api_gateway::Peers {
         cart: Transport::in_process("cart", &cart),
         orders: Transport::in_process("orders", &orders),
-        checkout: Transport::connect("checkout", &nowhere.to_string()).unwrap(),
+        checkout: Transport::connect("checkout", &nowhere.address().to_string()).unwrap(),
         ..peers(&services)
     };
     let jwt = Settings { auth_mode: AuthMode::Jwt, ..settings() };

@@ -53,9 +53,9 @@ async fn an_outage_shows_no_internals() {
 #[tokio::test]
 async fn a_service_that_is_not_there() {
     let (services, (world, clock)) = (crate::fake::Fake::default(), testkit::world());
-    let nowhere = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let nowhere = testkit::Port::hold();
     let peers = api_gateway::Peers {
-        product: platform::transport::Transport::connect("product", &nowhere.to_string()).unwrap(),
+        product: platform::transport::Transport::connect("product", &nowhere.address().to_string()).unwrap(),
         ..crate::shop::peers(&services)
     };
     let router = api_gateway::open(crate::shop::settings(), Ipv4Addr::LOCALHOST.into(), peers, world)

@@ -1,14 +1,14 @@
 //! A Redis that a test may stop.
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::Engine;
+use crate::{Engine, Port};
 
 /// How long it may take to start.
 const STARTS_WITHIN: Duration = Duration::from_secs(10);
@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// value.
 #[derive(Debug)]
 pub struct Redis {
-    port: u16,
+    port: Port,
     directory: TempDir,
     process: Mutex<Option<Child>>,
 }
@@ -31,9 +31,7 @@ impl Redis {
     /// When that does not work.
     pub fn start() -> Option<Self> {
         Engine::Redis.url()?;
-        let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = free.local_addr().expect("its number").port();
-        drop(free);
+        let port = Port::hold();
         let directory = TempDir::new().expect("a directory");
         let redis = Self { port, directory, process: Mutex::new(None) };
         redis.restart();
@@ -42,7 +40,7 @@ impl Redis {
 
     /// Where it is.
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        format!("redis://{}", self.port.address())
     }
 
     /// Starts it after [`Redis::kill`]: with what the last `SAVE` wrote, else empty.
@@ -51,7 +49,7 @@ impl Redis {
     /// When that does not work.
     pub fn restart(&self) {
         let process = Command::new("redis-server")
-            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"])
+            .args(["--port", &self.port.number().to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"])
             .arg(self.directory.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -60,7 +58,7 @@ impl Redis {
             .expect("redis-server is in the PATH");
         self.process.lock().expect("nobody panicked").replace(process);
         let end = Instant::now() + STARTS_WITHIN;
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() || self.ask("PING") != "+PONG\r\n" {
+        while TcpStream::connect(self.port.address()).is_err() || self.ask("PING") != "+PONG\r\n" {
             assert!(Instant::now() < end, "redis-server does not answer");
             std::thread::sleep(PAUSE);
         }
@@ -96,7 +94,7 @@ impl Redis {
     /// # Panics
     /// When it does not answer.
     pub fn ask(&self, command: &str) -> String {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
+        let mut stream = TcpStream::connect(self.port.address()).expect("it listens");
         // Having answered, it closes the connection, which ends the answer.
         stream.write_all(format!("{command}\r\nQUIT\r\n").as_bytes()).expect("it reads");
         let mut answer = String::new();

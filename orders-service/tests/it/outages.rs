@@ -1,12 +1,11 @@
 //! A database that is not there yet, and one that goes away.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use platform::config::{Location, Server};
 use proto::orders::GetOrderRequest;
 use proto::status::reason;
-use testkit::eventually;
+use testkit::{Port, eventually};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -66,7 +65,7 @@ async fn serves(shop: &Shop, serving: bool) {
 struct Way {
     /// This end of it.
     location: Location,
-    address: SocketAddr,
+    port: Port,
     server: String,
     open: JoinSet<()>,
 }
@@ -79,13 +78,14 @@ impl Way {
         };
         let (start, rest) = url.split_once('@').unwrap();
         let (server, name) = rest.split_once('/').unwrap();
-        let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-        let location = Location::Postgres(Server { url: format!("{start}@{address}/{name}"), variable });
-        Self { location, address, server: server.to_owned(), open: JoinSet::new() }
+        let port = Port::hold();
+        let location =
+            Location::Postgres(Server { url: format!("{start}@{}/{name}", port.address()), variable });
+        Self { location, port, server: server.to_owned(), open: JoinSet::new() }
     }
 
     async fn open(&mut self) {
-        let listener = TcpListener::bind(self.address).await.unwrap();
+        let listener = TcpListener::bind(self.port.address()).await.unwrap();
         let server = self.server.clone();
         self.open.spawn(async move {
             let mut connections = JoinSet::new();

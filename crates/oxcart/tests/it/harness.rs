@@ -1,7 +1,6 @@
 //! Shops for the tests, each on a directory of its own.
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
@@ -13,7 +12,7 @@ use oxcart::shop::{self, Listeners};
 use oxcart::{Config, Program, audit};
 use platform::World;
 use rustix::process::{Pid, Signal, kill_process};
-use testkit::{Engine, Proxy, TempDir, Weather};
+use testkit::{Engine, Port, Proxy, TempDir, Weather};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +27,8 @@ pub(crate) struct Shop {
     /// What an audit has to be told: where the stores are.
     settings: Config,
     running: Running,
+    /// Of its programs, for which they are held while one is down.
+    _ports: Vec<Port>,
     /// Where it stands on the engines, if it does.
     place: Option<Place>,
     told: Told,
@@ -110,6 +111,7 @@ impl Shop {
             dir,
             settings,
             running: Running::Inside { shutdown, serving },
+            _ports: Vec::new(),
             place: None,
             told: Told::default(),
             links: Vec::new(),
@@ -148,48 +150,48 @@ impl Shop {
         shared.extend_from_slice(more);
 
         let instances = Program::ALL.map(|program| match (program, &place) {
-            (Program::Checkout | Program::Orders | Program::Cart, Some(_)) => (program, free_ports(2)),
-            _ => (program, free_ports(1)),
+            (Program::Checkout | Program::Orders | Program::Cart, Some(_)) => (program, Port::hold_some(2)),
+            _ => (program, Port::hold_some(1)),
         });
         for (program, ports) in &instances {
-            let addresses: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+            let addresses: Vec<String> = ports.iter().map(|port| port.address().to_string()).collect();
             shared.push((variable(*program, "SERVICE_ADDR"), addresses.join(",")));
         }
         let mut links = Vec::new();
         let mut ways = Vec::new();
         for (from, to) in linked {
             let (_, ports) = instances.iter().find(|(program, _)| program == to).unwrap();
-            let proxy = Proxy::new(&format!("tcp://127.0.0.1:{}", ports[0]));
+            let proxy = Proxy::new(&format!("tcp://{}", ports[0].address()));
             let address = proxy.url().trim_start_matches("tcp://").to_owned();
             ways.push((*from, (variable(*to, "SERVICE_ADDR"), address)));
             links.push(proxy);
         }
-        let start = |name: &str, variable: String, port: u16| {
-            let own = [(variable, port.to_string())];
+        let start = |name: &str, variable: String, port: &Port| {
+            let own = [(variable, port.number().to_string())];
             let linked = ways.iter().filter(|(from, _)| *from == name).map(|(_, address)| address.clone());
             Started::start(name, shared.iter().cloned().chain(own).chain(linked).collect())
         };
         let mut processes: Vec<Started> = Vec::new();
         for (program, ports) in &instances {
             let name = format!("{}-service", program.name());
-            processes
-                .extend(ports.iter().map(|port| start(&name, variable(*program, "SERVICE_PORT"), *port)));
+            processes.extend(ports.iter().map(|port| start(&name, variable(*program, "SERVICE_PORT"), port)));
         }
-        let http = free_ports(1)[0];
-        processes.push(start("api-gateway", "HTTP_PORT".to_owned(), http));
-        let url = format!("http://127.0.0.1:{http}");
+        let http = Port::hold();
+        processes.push(start("api-gateway", "HTTP_PORT".to_owned(), &http));
+        let url = format!("http://{}", http.address());
         let running = Running::Programs(processes);
-        let shop = Self { url, dir, settings, running, place, told: Told::default(), links };
+        let ports = instances.into_iter().flat_map(|(_, ports)| ports).chain([http]).collect();
+        let shop = Self { url, dir, settings, running, _ports: ports, place, told: Told::default(), links };
         shop.ready().await;
         shop
     }
 
     /// The program `oxcart` on a directory that may have been used before.
     pub(crate) async fn oxcart(dir: Arc<TempDir>, variables: &[(&str, &str)]) -> Self {
-        let ports = free_ports(1);
+        let http = Port::hold();
         let own = [
             ("DATA_DIR", dir.path().to_str().unwrap()),
-            ("HTTP_PORT", &ports[0].to_string()),
+            ("HTTP_PORT", &http.number().to_string()),
             ("GRPC_BASE_PORT", "0"),
         ];
         let variables =
@@ -197,9 +199,9 @@ impl Shop {
         let variables: Vec<(String, String)> = variables.collect();
         let settings = settings_of(&variables);
         let running = Running::Programs(vec![Started::start("oxcart", variables)]);
-        let url = format!("http://127.0.0.1:{}", ports[0]);
+        let url = format!("http://{}", http.address());
         let (told, links) = (Told::default(), Vec::new());
-        let shop = Self { url, dir, settings, running, place: None, told, links };
+        let shop = Self { url, dir, settings, running, _ports: vec![http], place: None, told, links };
         shop.ready().await;
         shop
     }
@@ -383,10 +385,4 @@ fn built(name: &str) -> PathBuf {
 
 fn variable(program: Program, name: &str) -> String {
     format!("{}_{name}", program.name().to_uppercase())
-}
-
-/// Ports that were free a moment ago.
-pub(crate) fn free_ports(count: usize) -> Vec<u16> {
-    let held: Vec<TcpListener> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-    held.iter().map(|listener| listener.local_addr().unwrap().port()).collect()
 }

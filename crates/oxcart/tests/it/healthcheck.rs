@@ -3,9 +3,9 @@
 use std::process::Command;
 use std::time::Duration;
 
-use testkit::TempDir;
+use testkit::{Port, TempDir};
 
-use crate::harness::{Process, free_ports, program};
+use crate::harness::{Process, program};
 use crate::settings::PROGRAMS;
 
 /// The code and what is said on stderr.
@@ -18,10 +18,10 @@ fn healthcheck(mut command: Command) -> (Option<i32>, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_program_tells_whether_it_serves() {
     let dir = TempDir::new().unwrap();
-    let ports = free_ports(7);
-    let gateway = ports[0].to_string();
+    let ports = Port::hold_some(7);
+    let gateway = ports[0].number().to_string();
     let services: Vec<(&str, String)> =
-        PROGRAMS[2..].iter().copied().zip(ports[1..].iter().map(ToString::to_string)).collect();
+        PROGRAMS[2..].iter().copied().zip(ports[1..].iter().map(|port| port.number().to_string())).collect();
     let with_settings = |name: &str| {
         let mut command = program(name);
         command.env("DATA_DIR", dir.path()).env("BIND_ADDR", "0.0.0.0").env("HTTP_PORT", &gateway);
@@ -64,7 +64,8 @@ async fn every_program_tells_whether_it_serves() {
 #[tokio::test(flavor = "multi_thread")]
 async fn so_does_the_whole_shop() {
     let dir = TempDir::new().unwrap();
-    let port = free_ports(1)[0].to_string();
+    let held = Port::hold();
+    let port = held.number().to_string();
     let oxcart = || {
         let mut command = program("oxcart");
         command.env("DATA_DIR", dir.path()).env("HTTP_PORT", &port).env("GRPC_BASE_PORT", "0");

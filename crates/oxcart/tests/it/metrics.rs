@@ -1,14 +1,15 @@
 //! What `/metrics` serves, and the README's table of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use testkit::TempDir;
+use testkit::{Port, TempDir};
 
-use crate::harness::{Process, Shop, free_ports, program};
+use crate::harness::{Process, Shop, program};
 use crate::settings::PROGRAMS;
 
 /// Kind and labels of each metric.
@@ -45,26 +46,27 @@ fn table() -> Metrics {
     .collect()
 }
 
-async fn scrape(port: u16) -> Option<String> {
-    let answer = reqwest::get(format!("http://127.0.0.1:{port}/metrics")).await.ok()?;
+async fn scrape(address: SocketAddr) -> Option<String> {
+    let answer = reqwest::get(format!("http://{address}/metrics")).await.ok()?;
     assert_eq!(answer.status(), 200);
     assert!(answer.headers()["content-type"].to_str().unwrap().starts_with("text/plain; version=0.0.4"));
     answer.text().await.ok()
 }
 
-async fn first_scrape(port: u16) -> String {
-    testkit::eventually("metrics", Duration::from_secs(30), async || scrape(port).await).await
+async fn first_scrape(address: SocketAddr) -> String {
+    testkit::eventually("metrics", Duration::from_secs(30), async || scrape(address).await).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_table_lists_what_is_served() {
-    let port = free_ports(1)[0];
-    let address = format!("127.0.0.1:{port}");
-    let shop = Shop::oxcart(Arc::new(TempDir::new().unwrap()), &[("METRICS_ADDR", &address)]).await;
+    let port = Port::hold();
+    let address = port.address();
+    let shop =
+        Shop::oxcart(Arc::new(TempDir::new().unwrap()), &[("METRICS_ADDR", &address.to_string())]).await;
     let (wanted, mut found) = (table(), Metrics::new());
     // The workers of the services may have begun a moment after the servers.
     testkit::eventually("what the table lists", Duration::from_secs(10), async || {
-        found = served(&first_scrape(port).await);
+        found = served(&first_scrape(address).await);
         found.len() >= wanted.len()
     })
     .await;
@@ -76,16 +78,16 @@ async fn the_table_lists_what_is_served() {
     testkit::eventually(
         &format!("the end of {} is counted", bought.body),
         Duration::from_secs(10),
-        async || first_scrape(port).await.contains("oxcart_checkouts_ended_total{end=\"completed\"} 1"),
+        async || first_scrape(address).await.contains("oxcart_checkouts_ended_total{end=\"completed\"} 1"),
     )
     .await;
     // A command beside the shop does not want its port.
     let mut command = program("oxcart");
-    command.env("DATA_DIR", shop.settings().data_dir.as_path()).env("METRICS_ADDR", &address);
+    command.env("DATA_DIR", shop.settings().data_dir.as_path()).env("METRICS_ADDR", address.to_string());
     let audit = command.arg("audit").stderr(Stdio::inherit()).output().unwrap();
     assert!(audit.status.success());
     // Another program does, and says which variable to change.
-    let other = program("product-service").env("METRICS_ADDR", &address).output().unwrap();
+    let other = program("product-service").env("METRICS_ADDR", address.to_string()).output().unwrap();
     let said = String::from_utf8(other.stderr).unwrap();
     let wanted = format!("product-service: can't listen on {address}, choose another METRICS_ADDR: ");
     assert!(said.lines().any(|line| line.starts_with(&wanted)), "{said}");
@@ -94,7 +96,7 @@ async fn the_table_lists_what_is_served() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_program_says_which_one_it_is() {
     let dir = TempDir::new().unwrap();
-    let ports = free_ports(PROGRAMS.len());
+    let ports = Port::hold_some(PROGRAMS.len());
     let mut running = Vec::new();
     for (name, port) in PROGRAMS.iter().zip(&ports) {
         let mut command = program(name);
@@ -102,12 +104,12 @@ async fn every_program_says_which_one_it_is() {
         command
             .envs(variables)
             .env("DATA_DIR", dir.path().join(name))
-            .env("METRICS_ADDR", format!("127.0.0.1:{port}"))
+            .env("METRICS_ADDR", port.address().to_string())
             .env("AUTH_MODE", "dev");
         running.push(Process::start(command));
     }
-    for (name, port) in PROGRAMS.iter().zip(ports) {
-        let text = first_scrape(port).await;
+    for (name, port) in PROGRAMS.iter().zip(&ports) {
+        let text = first_scrape(port.address()).await;
         assert!(text.contains(&format!("oxcart_build_info{{program=\"{name}\",")), "{name}: {text}");
     }
 }

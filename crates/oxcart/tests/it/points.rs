@@ -17,11 +17,11 @@ use rustix::process::Signal;
 use serde_json::json;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
-use testkit::TempDir;
+use testkit::{Port, TempDir};
 
 use crate::buyers::Buyer;
 use crate::client::Client;
-use crate::harness::{Process, free_ports, program};
+use crate::harness::{Process, program};
 use api_gateway::auth::Role;
 
 /// How many points are tried at once.
@@ -170,6 +170,7 @@ struct Shop {
     dir: TempDir,
     url: String,
     variables: Vec<(String, String)>,
+    _port: Port,
 }
 
 struct Running(Process);
@@ -186,12 +187,15 @@ impl Running {
 impl Shop {
     fn new() -> Self {
         let dir = TempDir::new().unwrap();
-        let port = free_ports(1)[0];
+        let port = Port::hold();
         let data_dir = dir.path().to_str().unwrap().to_owned();
-        let variables =
-            [("DATA_DIR", data_dir), ("HTTP_PORT", port.to_string()), ("GRPC_BASE_PORT", "0".to_owned())];
+        let variables = [
+            ("DATA_DIR", data_dir),
+            ("HTTP_PORT", port.number().to_string()),
+            ("GRPC_BASE_PORT", "0".to_owned()),
+        ];
         let variables = variables.map(|(name, value)| (name.to_owned(), value)).into();
-        Self { dir, url: format!("http://127.0.0.1:{port}"), variables }
+        Self { dir, url: format!("http://{}", port.address()), variables, _port: port }
     }
 
     /// Starts it, to die the first time that it comes to the point.

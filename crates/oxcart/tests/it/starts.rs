@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use sql::postgres::Scratch;
-use testkit::{Engine, TempDir};
+use testkit::{Engine, Port, TempDir};
 use tokio::io::copy_bidirectional;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -15,12 +15,12 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::engines::Turn;
-use crate::harness::{free_ports, program};
+use crate::harness::program;
 
 /// A program whose log is kept.
 struct Running {
     process: Child,
-    address: SocketAddr,
+    port: Port,
     log: std::path::PathBuf,
     _dir: TempDir,
 }
@@ -35,25 +35,25 @@ impl Drop for Running {
 impl Running {
     fn start(name: &str, variables: &[(&str, &str)]) -> Self {
         let dir = TempDir::new().unwrap();
-        let (port, log) = (free_ports(1)[0], dir.path().join("log"));
+        let (port, log) = (Port::hold(), dir.path().join("log"));
         let mut command: Command = program(name);
         let process = command
             .env("LOG_LEVEL", "info")
             .env("DATA_DIR", dir.path())
-            .env("GRPC_PORT", port.to_string())
+            .env("GRPC_PORT", port.number().to_string())
             .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(std::fs::File::create(&log).unwrap())
             .spawn()
             .unwrap();
-        Self { process, address: ([127, 0, 0, 1], port).into(), log, _dir: dir }
+        Self { process, port, log, _dir: dir }
     }
 
     /// What it says of its health; `None` while it does not answer.
     async fn health(&self) -> Option<ServingStatus> {
         let channel =
-            Endpoint::from_shared(format!("http://{}", self.address)).unwrap().connect().await.ok()?;
+            Endpoint::from_shared(format!("http://{}", self.port.address())).unwrap().connect().await.ok()?;
         let answer = HealthClient::new(channel).check(HealthCheckRequest::default()).await.ok()?;
         Some(answer.get_ref().status())
     }
@@ -118,11 +118,11 @@ async fn an_engine_that_is_late_is_waited_for() {
             Engine::Postgres => scratch.server().url.clone(),
             Engine::Mongo | Engine::Redis | Engine::Kafka => engine.url().unwrap(),
         };
-        let (real, port) = (address(&url), free_ports(1)[0]);
-        let late = format!("127.0.0.1:{port}");
+        let (real, late) = (address(&url), Port::hold());
         // A broker that is reached says under which address it wants to be called, so only its absence can be shown
         // through a forwarder; that it is found when it comes is shown where brokers are killed.
-        let running = Running::start(name, &[(engine.variable(), &url.replace(&real, &late))]);
+        let running =
+            Running::start(name, &[(engine.variable(), &url.replace(&real, &late.address().to_string()))]);
         running.becomes(ServingStatus::NotServing).await;
         testkit::eventually(
             &format!("{} in the log of {name}", engine.variable()),
@@ -131,7 +131,7 @@ async fn an_engine_that_is_late_is_waited_for() {
         )
         .await;
         assert!(!running.log().contains("oxcart:oxcart"), "a password in the log of {name}");
-        let _forwarding = forward(late.parse().unwrap(), real);
+        let _forwarding = forward(late.address(), real);
         running.becomes(ServingStatus::Serving).await;
     }
     scratch.drop().await.unwrap();

@@ -5,17 +5,13 @@ use std::time::Duration;
 use platform::Context;
 use platform::ids::RandomIds;
 use platform::transport::Transport;
+use testkit::Port;
 use tokio::net::TcpListener;
 use tokio::time::{Instant, timeout};
 use tonic::Code;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::tiny::{self, Client, ask, context};
-
-/// An address where nobody listens.
-async fn nowhere() -> String {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string()
-}
 
 async fn fail(client: &mut Client, what: &str) -> tonic::Status {
     client.check(context().request(ask(what))).await.unwrap_err()
@@ -64,7 +60,8 @@ async fn a_call_given_up_gives_its_probe_back() {
 
 #[tokio::test]
 async fn nobody_there_is_unavailable() {
-    let mut client = tiny::client(&Transport::connect("tiny", &nowhere().await).unwrap());
+    let nowhere = Port::hold();
+    let mut client = tiny::client(&Transport::connect("tiny", &nowhere.address().to_string()).unwrap());
     let status = fail(&mut client, "ok").await;
     assert_eq!((status.code(), status.message()), (Code::Unavailable, "tiny can't be reached"));
     for _ in 0..4 {
@@ -102,7 +99,8 @@ async fn a_peer_that_is_gone_without_a_word_is_found_out() {
 async fn a_broken_address_is_left_out_and_the_other_serves() {
     let (server, _gate) = tiny::server();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let addresses = format!("{}, {}", nowhere().await, listener.local_addr().unwrap());
+    let nowhere = Port::hold();
+    let addresses = format!("{}, {}", nowhere.address(), listener.local_addr().unwrap());
     let shutdown = tokio_util::sync::CancellationToken::new();
     let mut tasks = platform::tasks::Tasks::new(shutdown.clone());
     tasks.spawn("grpc", server.serve(listener, shutdown.clone()));

@@ -1,13 +1,12 @@
 //! Brokers that are not there.
 
 use std::fmt::Debug;
-use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use event_log::{Archive as _, Error, EventLog as _, Reached};
 use rdkafka::mocking::MockCluster;
-use testkit::eventually;
+use testkit::{Port, eventually};
 use tokio::time::{Instant, timeout};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -21,8 +20,8 @@ const BOUND: Duration = Duration::from_secs(15);
 
 #[tokio::test]
 async fn brokers_that_are_out_of_reach_hinder_no_start() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let kafka = Kafka::at(port.to_string());
+    let nowhere = Port::hold();
+    let kafka = Kafka::at(nowhere.address().to_string());
     let (log, started) = (kafka.open(1), Instant::now());
     assert!(!Reached::new(Arc::new(log.clone())).is_reached().await);
     assert!(matches!(log.ping().await, Err(Error::Unavailable(_))));
