@@ -8,7 +8,9 @@ mod memory;
 mod redis;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use platform::metrics::{Lookups, Metrics};
 use types::UserId;
 
 use crate::cart::{Cart, Version};
@@ -16,7 +18,13 @@ pub(crate) use memory::Memory;
 pub(crate) use redis::Redis;
 
 /// The carts that were read or changed lately. That a user has none is remembered too.
-pub(crate) enum Cache {
+pub(crate) struct Cache {
+    place: Place,
+    lookups: Lookups,
+}
+
+/// Where they are at hand.
+pub(crate) enum Place {
     /// In this process, which alone changes carts.
     Memory(Memory),
     /// In Redis, shared by all that change carts.
@@ -26,6 +34,10 @@ pub(crate) enum Cache {
 }
 
 impl Cache {
+    pub(crate) fn new(place: Place, metrics: &Metrics) -> Self {
+        Self { place, lookups: Lookups::new(metrics, "carts") }
+    }
+
     /// The cart of a user, from `load` if it is not here.
     ///
     /// # Errors
@@ -35,45 +47,62 @@ impl Cache {
         user: UserId,
         load: impl Future<Output = Result<Option<Cart>, E>>,
     ) -> Result<Option<Arc<Cart>>, E> {
-        match self {
-            Self::Memory(memory) => memory.read(user, load).await,
-            Self::Redis(redis) => redis.read(user, load).await,
-            Self::None => Ok(load.await?.map(Arc::new)),
+        let loads = AtomicBool::new(false);
+        let load = async {
+            loads.store(true, Ordering::Relaxed);
+            load.await
+        };
+        let is_asked = match &self.place {
+            Place::Memory(_) => true,
+            Place::Redis(redis) => redis.believes(user),
+            Place::None => false,
+        };
+        let found = match &self.place {
+            Place::Memory(memory) => memory.read(user, load).await,
+            Place::Redis(redis) => redis.read(user, load).await,
+            Place::None => load.await.map(|cart| cart.map(Arc::new)),
+        };
+        match (is_asked, loads.into_inner()) {
+            (_, false) => &self.lookups.hits,
+            (true, true) => &self.lookups.misses,
+            (false, true) => &self.lookups.bypasses,
         }
+        .increment(1);
+        found
     }
 
     /// Before a cart of this version is stored: from now on no older one is shown.
     pub(crate) async fn expect(&self, user: UserId, version: Version) {
-        match self {
+        match &self.place {
             // A fill under way comes before the note of the change.
-            Self::Memory(_) | Self::None => {}
-            Self::Redis(redis) => redis.expect(user, version).await,
+            Place::Memory(_) | Place::None => {}
+            Place::Redis(redis) => redis.expect(user, version).await,
         }
     }
 
     /// Notes a cart that has been stored, unless a later version of it is noted already.
     pub(crate) async fn put(&self, cart: Arc<Cart>) {
-        match self {
-            Self::Memory(memory) => memory.put(cart).await,
-            Self::Redis(redis) => redis.put(&cart).await,
-            Self::None => {}
+        match &self.place {
+            Place::Memory(memory) => memory.put(cart).await,
+            Place::Redis(redis) => redis.put(&cart).await,
+            Place::None => {}
         }
     }
 
     /// Forgets what may not be what is stored, after a write that was expected and did not come out as such.
     pub(crate) async fn forget(&self, user: UserId) {
-        match self {
-            Self::Memory(memory) => memory.forget(user).await,
+        match &self.place {
+            Place::Memory(memory) => memory.forget(user).await,
             // What is expected stays so for a while, and keeps older ones out.
-            Self::Redis(_) | Self::None => {}
+            Place::Redis(_) | Place::None => {}
         }
     }
 
     /// Ends whatever works for the cache.
     pub(crate) async fn close(&self) {
-        match self {
-            Self::Memory(_) | Self::None => {}
-            Self::Redis(redis) => redis.close().await,
+        match &self.place {
+            Place::Memory(_) | Place::None => {}
+            Place::Redis(redis) => redis.close().await,
         }
     }
 }

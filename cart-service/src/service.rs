@@ -18,7 +18,7 @@ use sql::sqlite::Sharing;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::Api;
-use crate::cache::{Cache, Memory, Redis};
+use crate::cache::{Cache, Memory, Place, Redis};
 use crate::carts::Carts;
 use crate::catalogue::Catalogue;
 use crate::config::{Config, Settings};
@@ -65,12 +65,14 @@ async fn open_store(
     Ok(match settings.mongo() {
         Some(server) => {
             let store = Mongo::open(&server, &settings.mongo_db_name).await?;
-            (Arc::new(store), link.map_or(Cache::None, |link| Cache::Redis(Redis::new(link, ids))))
+            let place = link.map_or(Place::None, |link| Place::Redis(Redis::new(link, ids)));
+            (Arc::new(store), Cache::new(place, &world.metrics))
         }
         None => {
             let store = Sqlite::open(&data_dir.join("cart.db")).await?;
-            let redis = link.map(|link| Cache::Redis(Redis::anew(link, ids)));
-            (Arc::new(store), redis.unwrap_or_else(|| Cache::Memory(Memory::new())))
+            let redis = link.map(|link| Place::Redis(Redis::anew(link, ids)));
+            let place = redis.unwrap_or_else(|| Place::Memory(Memory::new()));
+            (Arc::new(store), Cache::new(place, &world.metrics))
         }
     })
 }
@@ -78,7 +80,8 @@ async fn open_store(
 impl Service {
     /// The service on a store that is open already, and that it alone changes.
     pub fn new(store: Arc<dyn Store>, peers: Peers, log: Arc<dyn EventLog>, world: World) -> Self {
-        Self::with(store, Cache::Memory(Memory::new()), peers, log, world)
+        let cache = Cache::new(Place::Memory(Memory::new()), &world.metrics);
+        Self::with(store, cache, peers, log, world)
     }
 
     fn with(store: Arc<dyn Store>, cache: Cache, peers: Peers, log: Arc<dyn EventLog>, world: World) -> Self {

@@ -128,6 +128,11 @@ impl Checkout {
         self.timeline.last().map_or(0, |entry| entry.attempt)
     }
 
+    /// When it came to the state where it stands.
+    pub fn entered_at(&self) -> Timestamp {
+        self.timeline.last().map_or(self.created_at, |entry| entry.at)
+    }
+
     /// True when the deadline ends the way forward.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.state.can_expire() && now >= self.deadline

@@ -4,6 +4,7 @@ pub mod conformance;
 mod postgres;
 mod sqlite;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -65,12 +66,21 @@ pub struct Claimed {
 }
 
 /// What a store has that is unfinished.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Backlog {
-    /// Checkouts that have not ended.
-    pub unfinished: u64,
+    /// Checkouts that have not ended, by the names of their states; a state that is not there has none.
+    pub unfinished: BTreeMap<String, u64>,
     /// Those of them that are stuck, see [`Checkout::is_stuck`].
     pub stuck: u64,
+}
+
+impl Backlog {
+    /// Of rows of a state, how many are in it, and how many of these are stuck.
+    fn of(states: Vec<(String, i64, i64)>) -> Self {
+        let stuck = states.iter().map(|(_, _, stuck)| stuck.unsigned_abs()).sum();
+        let unfinished = states.into_iter().map(|(state, count, _)| (state, count.unsigned_abs())).collect();
+        Self { unfinished, stuck }
+    }
 }
 
 /// Checkouts, their keys and their events.

@@ -12,6 +12,7 @@ use proto::inventory::inventory_service_server::InventoryService;
 use tonic::{Request, Response, Status};
 use types::{PageToken, ReservationId};
 
+use crate::counts::Counts;
 use crate::error::Error;
 use crate::reservation::Command;
 use crate::store::Store;
@@ -20,6 +21,7 @@ use crate::store::Store;
 pub(crate) struct Api {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) counts: Counts,
 }
 
 impl Api {
@@ -27,8 +29,9 @@ impl Api {
     async fn apply(&self, id: &str, command: Command) -> Result<Response<pb::Reservation>, Error> {
         let id: ReservationId = convert::parse("reservation_id", id)?;
         let name = name(&command);
-        let reservation = fault::around(name, self.store.apply(id, command, self.clock.now())).await??;
-        Ok(Response::new(reservation.into()))
+        let reply = fault::around(name, self.store.apply(id, command, self.clock.now())).await?;
+        self.counts.answered(&reply);
+        Ok(Response::new(reply?.into()))
     }
 
     async fn stock(&self, request: pb::GetStockRequest) -> Result<pb::Stock, Error> {

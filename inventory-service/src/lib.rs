@@ -10,6 +10,7 @@
 
 mod api;
 mod config;
+mod counts;
 mod error;
 pub mod ledger;
 pub mod reservation;

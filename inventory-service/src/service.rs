@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::Api;
 use crate::config::Config;
+use crate::counts::{self, Counts};
 use crate::store::{self, Store};
 use crate::sweeper;
 
@@ -19,6 +20,7 @@ use crate::sweeper;
 pub struct Service {
     store: Arc<dyn Store>,
     world: World,
+    counts: Counts,
     grpc: grpc::Server,
 }
 
@@ -33,12 +35,13 @@ pub async fn open(location: &Location, world: World) -> anyhow::Result<Service> 
 impl Service {
     /// The service on a store that is open already.
     pub fn new(store: Arc<dyn Store>, world: World) -> Self {
-        let api = Api { store: store.clone(), clock: world.clock.clone() };
+        let counts = Counts::new(&world.metrics);
+        let api = Api { store: store.clone(), clock: world.clock.clone(), counts: counts.clone() };
         let grpc = grpc::server("inventory", world.ids.clone())
             .add(InventoryServiceServer::new(api))
             .reflection(proto::DESCRIPTOR)
             .build();
-        Self { store, world, grpc }
+        Self { store, world, counts, grpc }
     }
 
     /// The server, the same value at each call.
@@ -59,7 +62,9 @@ impl Service {
     pub async fn work(&self, shutdown: CancellationToken) -> anyhow::Result<()> {
         let mut tasks = Tasks::new(shutdown.clone());
         let clock = &self.world.clock;
-        tasks.spawn("sweeper", sweeper::run(self.store.clone(), clock.clone(), shutdown.clone()));
+        let sweeper = sweeper::run(self.store.clone(), clock.clone(), self.counts.clone(), shutdown.clone());
+        tasks.spawn("sweeper", sweeper);
+        tasks.spawn("holds", counts::watch(self.store.clone(), self.world.clone(), shutdown.clone()));
         let store = self.store.clone();
         let probe = move || {
             let store = store.clone();

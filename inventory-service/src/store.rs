@@ -42,6 +42,15 @@ pub async fn open_read_only(location: &Location) -> anyhow::Result<Arc<dyn Store
     })
 }
 
+/// What is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Held {
+    /// How many reservations hold something.
+    pub reservations: u64,
+    /// How many units they hold.
+    pub units: u64,
+}
+
 /// A store of stock, reservations and their movements. Each method is one transaction, durable when it returns;
 /// what it decides, it decides by the functions of [`crate::reservation`] and [`crate::stock`].
 #[async_trait]
@@ -55,6 +64,9 @@ pub trait Store: Send + Sync {
 
     /// When the next hold ends; `None` while nothing is held.
     async fn next_expiry(&self) -> Result<Option<Timestamp>, sql::Error>;
+
+    /// All that is held at this moment.
+    async fn held(&self) -> Result<Held, sql::Error>;
 
     /// The stock of a product; `None` where none is kept.
     async fn stock(&self, product_id: ProductId) -> Result<Option<Stock>, sql::Error>;

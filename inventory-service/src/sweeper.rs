@@ -9,6 +9,7 @@ use platform::retry::Backoff;
 use tokio_util::sync::CancellationToken;
 use types::Timestamp;
 
+use crate::counts::Counts;
 use crate::error::chain;
 use crate::reservation::HOLD;
 use crate::store::Store;
@@ -23,11 +24,12 @@ const BACKOFF: Backoff = Backoff { base: Duration::from_millis(100), cap: Durati
 pub(crate) async fn run(
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
+    counts: Counts,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let mut failures = 0;
     loop {
-        let pause = match sweep(store.as_ref(), clock.as_ref()).await {
+        let pause = match sweep(store.as_ref(), clock.as_ref(), &counts).await {
             Ok(next) => {
                 failures = 0;
                 next.since(clock.now())
@@ -49,12 +51,13 @@ pub(crate) async fn run(
 
 /// Expires all that is due, and says when to come back. Nobody needs to tell of a new reservation: one that is
 /// made after we looked ends a whole hold later at the earliest, and by then we have looked again.
-async fn sweep(store: &dyn Store, clock: &dyn Clock) -> Result<Timestamp, sql::Error> {
+async fn sweep(store: &dyn Store, clock: &dyn Clock, counts: &Counts) -> Result<Timestamp, sql::Error> {
     let began = clock.now();
     loop {
         let expired = fault::around("inventory.expire", store.expire_due(began, BATCH)).await?;
         if expired > 0 {
             tracing::info!(expired, "reservations expired");
+            counts.expired(expired);
         }
         if expired < BATCH {
             break;

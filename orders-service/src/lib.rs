@@ -13,6 +13,7 @@ mod api;
 pub mod cancellation;
 mod config;
 mod consumer;
+mod counts;
 mod error;
 #[cfg(test)]
 mod fixtures;

@@ -12,6 +12,7 @@ use types::{OrderId, PageSize, UserId};
 
 use crate::announcement::{self, Origin};
 use crate::cancellation::Cancellation;
+use crate::counts::Counts;
 use crate::error::Error;
 use crate::order::{self, Cancel, Order, Purchase, Status, advance};
 use crate::store::{Made, Position, Step, Store};
@@ -24,6 +25,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(2);
 pub(crate) struct Orders {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) world: World,
+    pub(crate) counts: Counts,
     /// Wakes the relay after each change.
     pub(crate) changed: Arc<Notify>,
     /// Wakes who carries cancellations to their end.
@@ -48,6 +50,7 @@ impl Orders {
         match fault::around("orders.make", making).await? {
             Made::Now => {
                 self.changed.notify_one();
+                self.counts.made(&order);
                 tracing::info!(order_id = %order.id, "order made");
                 Ok(order)
             }
@@ -115,6 +118,7 @@ impl Orders {
             if fault::around("orders.change", self.store.change_status(step, announcement)).await? {
                 self.changed.notify_one();
                 self.watchers.changed(id);
+                self.counts.came_to(to);
                 tracing::info!(order_id = %id, from = %step.from, to = %to, "order status changed");
                 return Ok(Order { status: to, updated_at: at, ..order });
             }
@@ -140,6 +144,7 @@ impl Orders {
             if fault::around("orders.cancel", self.store.cancel(order.status, &cancellation)).await? {
                 self.due.notify_one();
                 self.watchers.changed(id);
+                self.counts.came_to(Status::Cancelling);
                 tracing::info!(order_id = %id, from = %order.status, "order is being cancelled");
                 return Ok(Order {
                     status: Status::Cancelling,

@@ -20,6 +20,7 @@ use crate::cancellation::executor::Executor;
 use crate::cancellation::steps::Peers;
 use crate::config::Config;
 use crate::consumer::{CompletedCheckouts, GROUP};
+use crate::counts::Counts;
 use crate::orders::Orders;
 use crate::store::{self, Store};
 
@@ -62,7 +63,8 @@ impl Service {
     ) -> Self {
         let ids = world.ids.clone();
         let (changed, due) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-        let orders = Orders { store, world, changed, due, watchers: Watchers::default() };
+        let counts = Counts::new(&world.metrics);
+        let orders = Orders { store, world, counts, changed, due, watchers: Watchers::default() };
         let api = Api { orders: orders.clone() };
         let server = grpc::server("orders", ids)
             .add(OrdersServiceServer::new(api))
@@ -84,11 +86,12 @@ impl Service {
     /// Makes orders of what the log tells, cancels those that shall be, tells the log of both, and watches the store,
     /// until `shutdown`.
     pub async fn work(&self, shutdown: CancellationToken) -> anyhow::Result<()> {
-        let Orders { store, world, changed, due, watchers } = self.orders.clone();
+        let Orders { store, world, counts, changed, due, watchers } = self.orders.clone();
         let cancellations = Executor {
             store: store.clone(),
             peers: self.peers.clone(),
             world: world.clone(),
+            counts,
             owner: self.instance,
             due,
             changed: changed.clone(),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use platform::{World, fault};
 use types::{CheckoutId, PaymentId};
 
+use crate::counts::Counts;
 use crate::error::Error;
 use crate::payment::{self, Call, Command, Payment, Refusal, Step, Terms};
 use crate::provider::{Method, Provider, Standing, UnknownMethod};
@@ -22,13 +23,15 @@ const ROUNDS: usize = 16;
 pub struct Cashier {
     store: Arc<dyn Store>,
     provider: Arc<dyn Provider>,
+    counts: Counts,
     world: World,
 }
 
 impl Cashier {
     /// A cashier with this book and this provider.
     pub fn new(store: Arc<dyn Store>, provider: Arc<dyn Provider>, world: World) -> Self {
-        Self { store, provider, world }
+        let counts = Counts::new(&world.metrics);
+        Self { store, provider, counts, world }
     }
 
     /// Reads a payment method.
@@ -146,6 +149,8 @@ impl Cashier {
             return Ok(payment);
         }
         let settling = self.store.advance(&payment, told, self.world.clock.now());
-        Ok(fault::around("payment.settle", settling).await?)
+        let settled = fault::around("payment.settle", settling).await?;
+        self.counts.came_to(&settled.status);
+        Ok(settled)
     }
 }

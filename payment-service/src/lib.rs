@@ -11,6 +11,7 @@
 mod api;
 mod cashier;
 mod config;
+mod counts;
 mod error;
 pub mod payment;
 pub mod provider;

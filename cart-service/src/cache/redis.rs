@@ -123,6 +123,11 @@ impl Redis {
         }
     }
 
+    /// Whether what Redis has of a user is used at this moment.
+    pub(crate) fn believes(&self, user: UserId) -> bool {
+        self.shared.believes(user)
+    }
+
     /// See [`super::Cache::expect`].
     pub(crate) async fn expect(&self, user: UserId, version: Version) {
         if self.shared.expect(user, version).await.is_ok() {

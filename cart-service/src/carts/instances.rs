@@ -12,7 +12,7 @@ use testkit::{TempDir, eventually};
 use types::Timestamp;
 
 use super::*;
-use crate::cache::Redis;
+use crate::cache::{Place, Redis};
 use crate::cart::Version;
 use crate::fixtures::{cart, purchase, taken, user};
 use crate::store::Sqlite;
@@ -81,7 +81,9 @@ impl Pair {
             let server = Server { url: redis.url(), variable: "REDIS_URL".to_owned() };
             let cache = Redis::new(Link::open(&server).unwrap(), World::real().ids);
             let nowhere = Catalogue::new(Transport::connect("product", "127.0.0.1:1").unwrap());
-            Carts::new(store.clone(), Cache::Redis(cache), nowhere, World::real())
+            let world = World::real();
+            let cache = Cache::new(Place::Redis(cache), &world.metrics);
+            Carts::new(store.clone(), cache, nowhere, world)
         };
         let instances = [instance(), instance()];
         let first = cart(1, &[]).version.0;

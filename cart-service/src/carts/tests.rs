@@ -7,7 +7,7 @@ use platform::transport::Transport;
 use tokio::sync::Semaphore;
 
 use super::*;
-use crate::cache::Memory;
+use crate::cache::{Memory, Place};
 use crate::cart::Version;
 use crate::fixtures::{cart, product, purchase, taken, user};
 
@@ -86,7 +86,12 @@ fn carts(store: &Arc<Obedient>) -> Carts {
     let (world, _clock) = testkit::world();
     // Waits are real, so that they end; the moment is that of the fixtures.
     let world = World { ids: world.ids, ..World::real() };
-    Carts::new(store.clone(), Cache::Memory(Memory::new()), Catalogue::new(nowhere), world)
+    Carts::new(
+        store.clone(),
+        Cache::new(Place::Memory(Memory::new()), &world.metrics),
+        Catalogue::new(nowhere),
+        world,
+    )
 }
 
 fn young(lines: &[(i64, i64)]) -> Cart {

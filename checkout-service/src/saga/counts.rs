@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use platform::World;
-use platform::metrics::{Counter, Metrics, count};
+use platform::metrics::{Counter, Histogram, Metrics, count};
 use tokio_util::sync::CancellationToken;
 
 use crate::checkout::Checkout;
@@ -19,18 +19,27 @@ pub(super) struct Counts {
     completed: Counter,
     failed: Counter,
     takeovers: Counter,
-    retries: Retries,
+    took: Took,
+    retries: PerState<Counter>,
+    stays: PerState<Histogram>,
     compensations: Compensations,
 }
 
-struct Retries {
-    reserving: Counter,
-    authorizing: Counter,
-    committing: Counter,
-    capturing: Counter,
-    voiding: Counter,
-    refunding: Counter,
-    releasing: Counter,
+/// How long checkouts took, by how they ended.
+struct Took {
+    completed: Histogram,
+    failed: Histogram,
+}
+
+/// One for each state that a checkout does not end in.
+struct PerState<T> {
+    reserving: T,
+    authorizing: T,
+    committing: T,
+    capturing: T,
+    voiding: T,
+    refunding: T,
+    releasing: T,
 }
 
 struct Compensations {
@@ -50,6 +59,14 @@ impl Counts {
             let help = "Calls of checkouts that got no definite answer, and are made again.";
             metrics.counter("oxcart_checkout_retries_total", help, &[("state", state)])
         };
+        let took = |end| {
+            let help = "From when checkouts were accepted until they ended.";
+            metrics.durations("oxcart_checkout_duration_seconds", help, &[("end", end)])
+        };
+        let stays = |state| {
+            let help = "How long checkouts stayed in a state, until its call was answered.";
+            metrics.durations("oxcart_checkout_step_duration_seconds", help, &[("state", state)])
+        };
         let compensations = |code| {
             let help = "Checkouts that began to back out.";
             metrics.counter("oxcart_checkout_compensations_total", help, &[("code", code)])
@@ -59,15 +76,9 @@ impl Counts {
             completed: ended("completed"),
             failed: ended("failed"),
             takeovers: metrics.counter("oxcart_checkout_takeovers_total", takeovers, &[]),
-            retries: Retries {
-                reserving: retries("RESERVING"),
-                authorizing: retries("AUTHORIZING"),
-                committing: retries("COMMITTING"),
-                capturing: retries("CAPTURING"),
-                voiding: retries("VOIDING"),
-                refunding: retries("REFUNDING"),
-                releasing: retries("RELEASING"),
-            },
+            took: Took { completed: took("completed"), failed: took("failed") },
+            retries: PerState::new(retries),
+            stays: PerState::new(stays),
             compensations: Compensations {
                 insufficient_stock: compensations("insufficient_stock"),
                 payment_declined: compensations("payment_declined"),
@@ -89,12 +100,22 @@ impl Counts {
             }
             return;
         }
+        let now = after.entered_at();
+        if let Some(stays) = self.stays.of(&before.state) {
+            stays.record(now.since(before.entered_at()));
+        }
         if let (None, Some(failure)) = (before.state.failure(), after.state.failure()) {
             self.compensations.of(failure).increment(1);
         }
         match after.state {
-            State::Completed => self.completed.increment(1),
-            State::Failed(_) => self.failed.increment(1),
+            State::Completed => {
+                self.completed.increment(1);
+                self.took.completed.record(now.since(after.created_at));
+            }
+            State::Failed(_) => {
+                self.failed.increment(1);
+                self.took.failed.record(now.since(after.created_at));
+            }
             State::Reserving
             | State::Authorizing
             | State::Committing
@@ -106,8 +127,25 @@ impl Counts {
     }
 }
 
-impl Retries {
-    fn of(&self, state: &State) -> Option<&Counter> {
+impl<T> PerState<T> {
+    fn new(of: impl Fn(&'static str) -> T) -> Self {
+        Self {
+            reserving: of("RESERVING"),
+            authorizing: of("AUTHORIZING"),
+            committing: of("COMMITTING"),
+            capturing: of("CAPTURING"),
+            voiding: of("VOIDING"),
+            refunding: of("REFUNDING"),
+            releasing: of("RELEASING"),
+        }
+    }
+
+    fn all(&self) -> [&T; 7] {
+        let Self { reserving, authorizing, committing, capturing, voiding, refunding, releasing } = self;
+        [reserving, authorizing, committing, capturing, voiding, refunding, releasing]
+    }
+
+    fn of(&self, state: &State) -> Option<&T> {
         match state {
             State::Reserving => Some(&self.reserving),
             State::Authorizing => Some(&self.authorizing),
@@ -142,13 +180,19 @@ pub(crate) async fn watch(
     world: World,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let gauge = |name, help| world.metrics.gauge(name, help, &[]);
-    let unfinished = gauge("oxcart_checkouts_unfinished", "Checkouts that have not ended.");
-    let stuck = gauge("oxcart_checkouts_stuck", "Checkouts whose call has failed 20 times and is tried on.");
+    let metrics = &world.metrics;
+    let unfinished = PerState::new(|state| {
+        let help = "Checkouts that have not ended.";
+        (state, metrics.gauge("oxcart_checkouts_unfinished", help, &[("state", state)]))
+    });
+    let help = "Checkouts whose call has failed 20 times and is tried on.";
+    let stuck = metrics.gauge("oxcart_checkouts_stuck", help, &[]);
     while !shutdown.is_cancelled() {
         match store.backlog().await {
             Ok(backlog) => {
-                unfinished.set(count(backlog.unfinished));
+                for (state, gauge) in unfinished.all() {
+                    gauge.set(count(backlog.unfinished.get(*state).copied().unwrap_or(0)));
+                }
                 stuck.set(count(backlog.stuck));
             }
             Err(error) => tracing::debug!(%error, "can't look what is unfinished"),

@@ -220,14 +220,14 @@ impl Store for Postgres {
 
     async fn backlog(&self) -> Result<Backlog, Error> {
         let count = async {
-            let (unfinished, stuck): (i64, i64) = sqlx::query_as(
-                "SELECT count(*), count(*) FILTER (WHERE (timeline -> -1 ->> 'attempt')::bigint >= $1)
-                 FROM checkouts WHERE state NOT IN ('COMPLETED', 'FAILED')",
+            let states = sqlx::query_as(
+                "SELECT state, count(*), count(*) FILTER (WHERE (timeline -> -1 ->> 'attempt')::bigint >= $1)
+                 FROM checkouts WHERE state NOT IN ('COMPLETED', 'FAILED') GROUP BY state",
             )
             .bind(i64::from(STUCK_AFTER))
-            .fetch_one(&mut *self.database.connection().await?)
+            .fetch_all(&mut *self.database.connection().await?)
             .await?;
-            Ok(Backlog { unfinished: unfinished.unsigned_abs(), stuck: stuck.unsigned_abs() })
+            Ok(Backlog::of(states))
         };
         self.database.within(count).await
     }

@@ -230,14 +230,14 @@ impl Store for Sqlite {
     }
 
     async fn backlog(&self) -> Result<Backlog, Error> {
-        let (unfinished, stuck): (i64, i64) = sqlx::query_as(
-            "SELECT count(*), count(*) FILTER (WHERE json_extract(timeline, '$[#-1].attempt') >= ?) \
-             FROM checkouts WHERE state NOT IN ('COMPLETED', 'FAILED')",
+        let states = sqlx::query_as(
+            "SELECT state, count(*), count(*) FILTER (WHERE json_extract(timeline, '$[#-1].attempt') >= ?) \
+             FROM checkouts WHERE state NOT IN ('COMPLETED', 'FAILED') GROUP BY state",
         )
         .bind(STUCK_AFTER)
-        .fetch_one(&mut *self.database.read().await?)
+        .fetch_all(&mut *self.database.read().await?)
         .await?;
-        Ok(Backlog { unfinished: unfinished.unsigned_abs(), stuck: stuck.unsigned_abs() })
+        Ok(Backlog::of(states))
     }
 
     async fn give_back(&self, owner: Uuid) -> Result<(), Error> {

@@ -1,5 +1,7 @@
 //! Delivering events to a handler.
 
+mod counts;
+
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +14,7 @@ use platform::{World, fault};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Delivery, Error, Event, EventLog, Subscription};
+use counts::Counts;
 
 /// Definite failures after which an event is given up.
 const ATTEMPTS: u32 = 5;
@@ -60,7 +63,8 @@ pub async fn consume(
     world: World,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let consumer = Consumer { group, handler, world, shutdown };
+    let counts = Counts::new(group, &world.metrics);
+    let consumer = Consumer { group, handler, counts, world, shutdown };
     let mut subscription: Option<Box<dyn Subscription>> = None;
     let mut failures = 0;
     while !consumer.shutdown.is_cancelled() {
@@ -79,6 +83,7 @@ pub async fn consume(
 struct Consumer<'a> {
     group: &'a str,
     handler: Arc<dyn Handler>,
+    counts: Counts,
     world: World,
     shutdown: CancellationToken,
 }
@@ -115,6 +120,7 @@ impl Consumer<'_> {
                 Fate::Applied => {
                     applied.add(delivery);
                     let now = self.world.clock.now();
+                    self.counts.applied(now.since(delivery.event.time));
                     if now.since(committed) >= COMMIT_EVERY {
                         applied.commit(subscription.as_mut()).await?;
                         committed = now;
@@ -126,6 +132,7 @@ impl Consumer<'_> {
                         event = %delivery.event.id, kind = delivery.event.kind, reason, "event given up"
                     );
                     subscription.dead_letter(delivery, &reason).await?;
+                    self.counts.given_up();
                     applied.forget(delivery);
                 }
                 Fate::Open => break,
@@ -166,6 +173,7 @@ impl Consumer<'_> {
                 event = %delivery.event.id, kind = delivery.event.kind, attempts,
                 error = format!("{error:#}"), "event not handled"
             );
+            self.counts.failed(self.world.clock.now().since(delivery.event.time));
             // It may take long, so what is behind us is committed first.
             applied.commit(subscription).await?;
             self.pause(attempts).await;

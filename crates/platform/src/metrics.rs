@@ -1,7 +1,9 @@
 //! What a program counts, for whoever scrapes it.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::routing::get;
@@ -9,12 +11,20 @@ use metrics::{Key, Label, Level, Metadata, Recorder as _, SharedString};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use tokio::net::TcpListener;
 
-pub use metrics::{Counter, Gauge};
+pub use metrics::{Counter, Gauge, Histogram};
 
 /// A number of things as the float that a gauge holds; beyond 2^32 it stays there, which nobody has.
 pub fn count(things: u64) -> f64 {
     f64::from(u32::try_from(things).unwrap_or(u32::MAX))
 }
+
+/// Where the buckets of a duration end, in seconds: those that OpenTelemetry's conventions advise for requests, and
+/// finer ones below, since a call within one process takes less.
+const BUCKETS: [f64; 16] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+/// Between times that what histograms were given is sorted into their buckets. Until then each value takes its space.
+const SORT_EVERY: Duration = Duration::from_secs(5);
 
 /// What Prometheus text is sent as.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -29,8 +39,9 @@ pub struct Metrics {
     handle: PrometheusHandle,
 }
 
-/// The labels of one series: `[("state", "VOIDING")]`.
-pub type Labels<'a> = &'a [(&'static str, &'static str)];
+/// The labels of one series: `[("state", "VOIDING")]`. Values come from a list that is known to be short, never from
+/// a client.
+pub type Labels<'a> = &'a [(&'static str, &'a str)];
 
 impl Metrics {
     /// Those of this process, which `METRICS_ADDR` serves.
@@ -49,6 +60,20 @@ impl Metrics {
     pub fn gauge(&self, name: &'static str, help: &'static str, labels: Labels<'_>) -> Gauge {
         self.recorder.describe_gauge(name.into(), None, SharedString::const_str(help));
         self.recorder.register_gauge(&key(name, labels), &METADATA)
+    }
+
+    /// How durations are spread, in seconds: `record(duration)`. `help` is told to who scrapes.
+    pub fn durations(&self, name: &'static str, help: &'static str, labels: Labels<'_>) -> Histogram {
+        self.recorder.describe_histogram(name.into(), None, SharedString::const_str(help));
+        self.recorder.register_histogram(&key(name, labels), &METADATA)
+    }
+
+    /// Keeps what [`Metrics::durations`] are given small, whether or not anybody scrapes.
+    pub(crate) async fn sort_for_ever(self) -> Infallible {
+        loop {
+            tokio::time::sleep(SORT_EVERY).await;
+            self.handle.run_upkeep();
+        }
     }
 
     /// All numbers as they are, as Prometheus text.
@@ -70,17 +95,40 @@ impl Metrics {
     }
 }
 
+/// How often a cache had what was looked for.
+#[derive(Clone)]
+pub struct Lookups {
+    /// It had it.
+    pub hits: Counter,
+    /// It had not.
+    pub misses: Counter,
+    /// It was not asked, since what it has can't be relied on at the moment, or there is none.
+    pub bypasses: Counter,
+}
+
+impl Lookups {
+    /// The counters of the cache of this name.
+    pub fn new(metrics: &Metrics, cache: &'static str) -> Self {
+        let counter = |result| {
+            let help = "Lookups in a cache: found, not found, or not looked since it can't be relied on.";
+            metrics.counter("oxcart_cache_lookups_total", help, &[("cache", cache), ("result", result)])
+        };
+        Self { hits: counter("hit"), misses: counter("miss"), bypasses: counter("bypass") }
+    }
+}
+
 const METADATA: Metadata<'static> = Metadata::new("oxcart", Level::INFO, None);
 
 fn key(name: &'static str, labels: Labels<'_>) -> Key {
-    let labels = labels.iter().map(|(label, value)| Label::from_static_parts(label, value));
+    let labels = labels.iter().map(|(label, value)| Label::new(*label, (*value).to_owned()));
     Key::from_parts(name, labels.collect::<Vec<_>>())
 }
 
 /// No numbers yet, shared with nobody: for tests.
 impl Default for Metrics {
     fn default() -> Self {
-        let recorder = PrometheusBuilder::new().build_recorder();
+        let builder = PrometheusBuilder::new().set_buckets(&BUCKETS).expect("there are buckets");
+        let recorder = builder.build_recorder();
         Self { handle: recorder.handle(), recorder: Arc::new(recorder) }
     }
 }
@@ -101,6 +149,7 @@ mod tests {
         let [one, other] = [(); 2].map(|()| metrics.counter("sold_total", "Sold.", &[("kind", "a")]));
         metrics.gauge("waiting", "Waiting.", &[]).set(1.5);
         assert!(metrics.text().contains("sold_total{kind=\"a\"} 0"), "{}", metrics.text());
+        metrics.durations("took_seconds", "Took.", &[]).record(Duration::from_millis(3));
         one.increment(1);
         other.increment(2);
         let text = metrics.text();
@@ -109,6 +158,10 @@ mod tests {
             "# TYPE sold_total counter",
             "sold_total{kind=\"a\"} 3",
             "waiting 1.5",
+            "took_seconds_bucket{le=\"0.0025\"} 0",
+            "took_seconds_bucket{le=\"0.005\"} 1",
+            "took_seconds_sum 0.003",
+            "took_seconds_count 1",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} in {text}");
         }

@@ -82,9 +82,15 @@ async fn serve_metrics(
         None => None,
     };
     Ok(async move {
-        match listener {
-            Some(listener) => metrics.serve(listener).await,
-            None => std::future::pending().await,
+        let served = async {
+            match listener {
+                Some(listener) => metrics.clone().serve(listener).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            outcome = served => outcome,
+            never = metrics.clone().sort_for_ever() => match never {},
         }
     })
 }

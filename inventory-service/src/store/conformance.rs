@@ -10,7 +10,7 @@ use std::time::Duration;
 use types::{ProductId, Quantity, ReservationId, Timestamp};
 use uuid::Uuid;
 
-use super::Store;
+use super::{Held, Store};
 use crate::ledger::Kind;
 use crate::reservation::{Command, HOLD, Lines, Refusal, Reply, State};
 use crate::stock::{OnHand, Stock};
@@ -198,6 +198,7 @@ pub(crate) async fn on_hand_is_never_less_than_what_is_held(store: AnyStore) {
     let two = OnHand::try_from(2).unwrap();
     let refusal = store.set_on_hand(product(100), two, now()).await.unwrap().unwrap_err();
     assert_eq!(refusal.held, 3);
+    assert_eq!(store.held().await.unwrap(), Held { reservations: 1, units: 3 });
     put(&store, 100, 3).await;
     put(&store, 100, 3).await;
     assert_eq!(units(&store, 100).await, [0, 3, 0]);

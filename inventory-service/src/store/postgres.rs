@@ -19,7 +19,7 @@ use sqlx::PgConnection;
 use sqlx::types::time::OffsetDateTime;
 use types::{ProductId, ReservationId, Timestamp};
 
-use super::Store;
+use super::{Held, Store};
 use crate::ledger::{Kind, Movement, Snapshot};
 use crate::reservation::{Command, Decision, Lines, Reply, Settled, decide};
 use crate::stock::{BelowHeld, OnHand, Stock};
@@ -87,6 +87,19 @@ impl Store for Postgres {
             Ok(earliest.map(Timestamp::from))
         };
         self.database.within(call).await
+    }
+
+    async fn held(&self) -> Result<Held, Error> {
+        let count = async {
+            let (reservations, units): (i64, i64) = sqlx::query_as(
+                "SELECT (SELECT count(*) FROM reservations WHERE status = 'HELD'),
+                        (SELECT COALESCE(SUM(held), 0)::bigint FROM stock)",
+            )
+            .fetch_one(&mut *self.database.connection().await?)
+            .await?;
+            Ok(Held { reservations: reservations.unsigned_abs(), units: units.unsigned_abs() })
+        };
+        self.database.within(count).await
     }
 
     async fn stock(&self, product_id: ProductId) -> Result<Option<Stock>, Error> {

@@ -12,7 +12,7 @@ use sql::sqlite::{Database, OpenError, Sharing};
 use sqlx::{Connection as _, SqliteConnection};
 use types::{ProductId, ReservationId, Timestamp};
 
-use super::Store;
+use super::{Held, Store};
 use crate::ledger::{Kind, Movement, Snapshot};
 use crate::reservation::{Command, Decision, Lines, Reply, Reservation, decide};
 use crate::stock::{Available, BelowHeld, OnHand, Stock};
@@ -68,6 +68,16 @@ impl Store for Sqlite {
                 .fetch_one(&mut *connection)
                 .await?;
         Ok(earliest.map(Timestamp::from_micros))
+    }
+
+    async fn held(&self) -> Result<Held, Error> {
+        let (reservations, units): (i64, i64) = sqlx::query_as(
+            "SELECT (SELECT count(*) FROM reservations WHERE status = 'HELD'), \
+             (SELECT COALESCE(SUM(held), 0) FROM stock)",
+        )
+        .fetch_one(&mut *self.database.read().await?)
+        .await?;
+        Ok(Held { reservations: reservations.unsigned_abs(), units: units.unsigned_abs() })
     }
 
     async fn stock(&self, product_id: ProductId) -> Result<Option<Stock>, Error> {

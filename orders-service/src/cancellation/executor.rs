@@ -20,6 +20,8 @@ use uuid::Uuid;
 use super::steps::{self, CALL_TIMEOUT, Peers};
 use super::{Cancellation, Outcome};
 use crate::announcement;
+use crate::counts::Counts;
+use crate::order::Status;
 use crate::store::Store;
 
 /// Between two attempts at a call.
@@ -37,6 +39,7 @@ pub(crate) struct Executor {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) peers: Peers,
     pub(crate) world: World,
+    pub(crate) counts: Counts,
     /// This instance, as leases name it.
     pub(crate) owner: Uuid,
     /// Something became due.
@@ -154,6 +157,7 @@ impl Executor {
         let (order_id, state, attempts) = (after.order_id, after.state.as_str(), after.attempts);
         if after.state.is_end() {
             self.changed.notify_one();
+            self.counts.came_to(Status::Cancelled);
             tracing::info!(%order_id, "order cancelled");
         } else if after.is_stuck() && !before.is_stuck() {
             tracing::error!(%order_id, state, attempts, stuck = true, "cancellation is stuck, it is tried on");

@@ -7,13 +7,15 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::json;
 use testkit::{Port, TempDir};
 
+use crate::client::Client;
 use crate::harness::{Process, Shop, program};
 use crate::settings::PROGRAMS;
 
 /// Kind and labels of each metric.
-type Metrics = BTreeMap<String, (String, BTreeSet<String>)>;
+pub(crate) type Metrics = BTreeMap<String, (String, BTreeSet<String>)>;
 
 /// What a text of Prometheus has, without the values.
 fn served(text: &str) -> Metrics {
@@ -21,18 +23,21 @@ fn served(text: &str) -> Metrics {
     for line in text.lines() {
         if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) {
             metrics.insert(name.to_owned(), (kind.to_owned(), BTreeSet::new()));
-        } else if let Some((name, rest)) = line.split_once('{')
-            && let Some((_, labels)) = metrics.get_mut(name)
-        {
+        } else if let Some((series, rest)) = line.split_once('{') {
+            // A histogram has several series, and where a bucket ends is no label of ours.
+            let name = ["_bucket", "_sum", "_count"].iter().find_map(|part| series.strip_suffix(part));
+            let name = name.filter(|name| metrics.contains_key(*name)).unwrap_or(series);
+            let Some((_, labels)) = metrics.get_mut(name) else { continue };
             let parts = rest.split('}').next().unwrap().split(',');
-            labels.extend(parts.map(|label| label.split('=').next().unwrap().to_owned()));
+            let names = parts.map(|label| label.split('=').next().unwrap().to_owned());
+            labels.extend(names.filter(|label| label != "le"));
         }
     }
     metrics
 }
 
 /// The table under "Metrics".
-fn table() -> Metrics {
+pub(crate) fn table() -> Metrics {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
     let readme = std::fs::read_to_string(path).unwrap();
     let section = readme.split("\n## Metrics").nth(1).unwrap().split("\n## ").next().unwrap();
@@ -63,24 +68,35 @@ async fn the_table_lists_what_is_served() {
     let address = port.address();
     let shop =
         Shop::oxcart(Arc::new(TempDir::new().unwrap()), &[("METRICS_ADDR", &address.to_string())]).await;
-    let (wanted, mut found) = (table(), Metrics::new());
-    // The workers of the services may have begun a moment after the servers.
-    testkit::eventually("what the table lists", Duration::from_secs(10), async || {
-        found = served(&first_scrape(address).await);
-        found.len() >= wanted.len()
-    })
-    .await;
-    assert_eq!(found, wanted);
-    let buyer = shop.user(1);
-    buyer.add(1, 1).await;
-    let bought = buyer.buy("a").await;
-    // An end is told of after it was written.
-    testkit::eventually(
-        &format!("the end of {} is counted", bought.body),
-        Duration::from_secs(10),
-        async || first_scrape(address).await.contains("oxcart_checkouts_ended_total{end=\"completed\"} 1"),
-    )
-    .await;
+    let (admin, buyer) = (shop.admin(), shop.user(1));
+    let product = admin.stock_new("Lamp", 3).await;
+    buyer.add(product, 2).await;
+    let declined = json!({ "payment_method": "pm_card_chargeDeclined" });
+    assert_eq!(Client::send(buyer.checkout("declined", &declined)).await.unwrap().status, 402);
+    assert_eq!(buyer.buy("a").await.status, 201);
+    buyer.add(product, 2).await;
+    assert_eq!(buyer.buy("too many").await.status, 409);
+
+    // What happened is counted after it was written, by whoever did it.
+    let counted = [
+        "oxcart_checkouts_ended_total{end=\"completed\"} 1",
+        "oxcart_checkouts_ended_total{end=\"failed\"} 2",
+        "oxcart_checkout_duration_seconds_count{end=\"failed\"} 2",
+        "oxcart_checkout_step_duration_seconds_count{state=\"CAPTURING\"} 1",
+        "oxcart_checkout_compensations_total{code=\"insufficient_stock\"} 1",
+        "oxcart_stock_shortages_total 1",
+        "oxcart_payments_declined_total{code=\"card_declined\"} 1",
+        "oxcart_payments_total{outcome=\"captured\"} 1",
+        "oxcart_orders_total{status=\"CONFIRMED\"} 1",
+        "oxcart_revenue_minor_units_total{currency=\"USD\"} 2000",
+        "oxcart_events_applied_total{group=\"orders-service\"} 3",
+        "oxcart_events_applied_total{group=\"cart-service\"} 3",
+    ];
+    for line in counted {
+        let is_served = async || first_scrape(address).await.lines().any(|served| served == line);
+        testkit::eventually(line, Duration::from_secs(20), is_served).await;
+    }
+    assert_eq!(served(&first_scrape(address).await), table());
     // A command beside the shop does not want its port.
     let mut command = program("oxcart");
     command.env("DATA_DIR", shop.settings().data_dir.as_path()).env("METRICS_ADDR", address.to_string());

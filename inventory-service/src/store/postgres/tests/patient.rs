@@ -45,6 +45,15 @@ impl Store for Patient {
         }
     }
 
+    async fn held(&self) -> Result<Held, Error> {
+        loop {
+            match self.store.held().await {
+                Err(error) if self.asks_again(&error) => {}
+                answer => return answer,
+            }
+        }
+    }
+
     async fn next_expiry(&self) -> Result<Option<Timestamp>, Error> {
         loop {
             match self.store.next_expiry().await {
