@@ -88,7 +88,7 @@ pub async fn open(
     let link = settings.redis.as_ref().map(Link::open).transpose()?;
     let limits = NonZeroU32::new(settings.rate_limit_rps)
         .zip(NonZeroU32::new(settings.rate_limit_burst))
-        .map(|(rps, burst)| Limits::new(rps, burst, link));
+        .map(|(rps, burst)| Limits::new(rps, burst, link, &world.metrics));
     let hsts = settings.strict_transport_security();
     let shop = Arc::new(Inner {
         peers,
@@ -100,8 +100,8 @@ pub async fn open(
         cors_origins: settings.cors_origins,
         hsts,
         checkout_wait: Duration::from_millis(settings.checkout_wait_ms),
-        streams: Streams::new(settings.streams),
-        catalogue: Catalogue::default(),
+        streams: Streams::new(settings.streams, &world.metrics),
+        catalogue: Catalogue::new(&world.metrics),
         timeouts: settings.timeouts,
         world,
     });

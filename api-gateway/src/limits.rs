@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use platform::metrics::{Counter, Metrics};
 use proto::{Reason, Rejection};
 use redis_link::Link;
 use tonic::Code;
@@ -54,6 +55,7 @@ pub(crate) struct Buckets {
     quota: Quota,
     local: Local,
     shared: Option<Shared>,
+    refused: Counter,
 }
 
 /// A bucket holds `burst` requests, and gets one back each `interval`.
@@ -75,11 +77,11 @@ pub(crate) struct Standing {
 impl Limits {
     /// Buckets of this process, or with a Redis, of all gateways that use it. Those of reads hold `burst` requests and
     /// get `rps` of them back each second, those of writes half as many, those of checkouts a fifth.
-    pub(crate) fn new(rps: NonZeroU32, burst: NonZeroU32, link: Option<Link>) -> Self {
+    pub(crate) fn new(rps: NonZeroU32, burst: NonZeroU32, link: Option<Link>, metrics: &Metrics) -> Self {
         let buckets = |name, part: u32| {
             let interval = Duration::from_secs(part.into()) / rps.get();
             let burst = NonZeroU32::new(burst.get() / part).unwrap_or(NonZeroU32::MIN);
-            Buckets::new(Quota { name, interval, burst }, link.clone())
+            Buckets::new(Quota { name, interval, burst }, link.clone(), metrics)
         };
         Self { reads: buckets("read", 1), writes: buckets("write", 2), checkouts: buckets("checkout", 5) }
     }
@@ -105,9 +107,11 @@ impl Limits {
 }
 
 impl Buckets {
-    fn new(quota: Quota, link: Option<Link>) -> Self {
+    fn new(quota: Quota, link: Option<Link>, metrics: &Metrics) -> Self {
         let shared = link.map(|link| Shared::new(link, quota));
-        Self { quota, local: Local::new(quota), shared }
+        let help = "Requests refused because their client asks too often.";
+        let refused = metrics.counter("oxcart_requests_limited_total", help, &[("class", quota.name)]);
+        Self { quota, local: Local::new(quota), shared, refused }
     }
 
     /// Takes one request out of the client's bucket.
@@ -119,14 +123,18 @@ impl Buckets {
             Some(shared) => shared.take(client).await,
             None => None,
         };
-        match shared {
+        let standing = match shared {
             Some(standing) if standing.wait.is_some() => standing,
             Some(standing) => {
                 let _ = self.local.take(client);
                 standing
             }
             None => self.local.take(client),
+        };
+        if standing.wait.is_some() {
+            self.refused.increment(1);
         }
+        standing
     }
 
     /// `RateLimit` and `RateLimit-Policy` of draft-ietf-httpapi-ratelimit-headers: what is left and when the bucket is full

@@ -76,7 +76,7 @@ impl Opened {
         watch_for_dead_peers(&listener).context("the listener takes no options")?;
         let mut connections = Connections {
             door: Arc::new(Door::new(shop, router, self.tls.clone())),
-            places: Places::new(&self.port, &shop.trusted_proxies),
+            places: Places::new(&self.port, &shop.trusted_proxies, &shop.world.metrics),
             running: JoinSet::new(),
             shutdown,
             told_of_crowd: None,

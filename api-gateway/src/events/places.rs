@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::StatusCode;
+use platform::metrics::{Gauge, Metrics};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use types::UserId;
@@ -27,16 +28,17 @@ pub struct StreamBounds {
 }
 
 /// The open streams.
-#[derive(Debug)]
 pub(crate) struct Streams {
     bounds: StreamBounds,
     open: Arc<Mutex<HashMap<UserId, u32>>>,
+    count: Gauge,
     stopping: CancellationToken,
 }
 
 impl Streams {
-    pub(crate) fn new(bounds: StreamBounds) -> Self {
-        Self { bounds, open: Arc::default(), stopping: CancellationToken::new() }
+    pub(crate) fn new(bounds: StreamBounds, metrics: &Metrics) -> Self {
+        let count = metrics.gauge("oxcart_event_streams", "Event streams that are open.", &[]);
+        Self { bounds, open: Arc::default(), count, stopping: CancellationToken::new() }
     }
 
     /// A place for one stream of this user, given back when it is dropped.
@@ -57,7 +59,8 @@ impl Streams {
             return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "streams_exhausted", detail));
         }
         open.insert(user, his + 1);
-        Ok(Place { user, open: self.open.clone() })
+        self.count.increment(1.0);
+        Ok(Place { user, open: self.open.clone(), count: self.count.clone() })
     }
 
     /// Ends all streams at the shutdown, so that they hold it up no longer.
@@ -80,14 +83,15 @@ impl Streams {
 }
 
 /// One of the places.
-#[derive(Debug)]
 pub(super) struct Place {
     user: UserId,
     open: Arc<Mutex<HashMap<UserId, u32>>>,
+    count: Gauge,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
+        self.count.decrement(1.0);
         if let Entry::Occupied(mut his) = lock(&self.open).entry(self.user) {
             *his.get_mut() -= 1;
             if *his.get() == 0 {
@@ -111,14 +115,18 @@ mod tests {
 
     #[test]
     fn places_are_bounded_and_given_back() {
-        let streams = Streams::new(StreamBounds { max_event_streams: 3, max_event_streams_per_user: 2 });
+        let metrics = Metrics::default();
+        let bounds = StreamBounds { max_event_streams: 3, max_event_streams_per_user: 2 };
+        let streams = Streams::new(bounds, &metrics);
         let first = streams.take(user(1)).unwrap();
         let _second = streams.take(user(1)).unwrap();
         assert!(streams.take(user(1)).is_err(), "one user");
         let third = streams.take(user(2)).unwrap();
         assert!(streams.take(user(3)).is_err(), "all");
+        assert!(metrics.text().contains("oxcart_event_streams 3"), "{}", metrics.text());
         drop((first, third));
         assert!(!lock(&streams.open).contains_key(&user(2)), "who has none is forgotten");
+        assert!(metrics.text().contains("oxcart_event_streams 1"), "{}", metrics.text());
         assert!(streams.take(user(1)).is_ok());
     }
 }

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use moka::sync::Cache;
 use platform::Context;
+use platform::metrics::{Lookups, Metrics};
 use proto::CATALOGUE_REVISION;
 use proto::product as pb;
 use serde::Serialize;
@@ -37,6 +38,7 @@ pub(crate) struct Catalogue {
     pages: Cache<pb::GetProductsRequest, Arc<Page>>,
     /// The last revision that a change through this gateway has made.
     changed: AtomicU64,
+    lookups: Lookups,
 }
 
 /// A page as it was in one state of the catalogue.
@@ -52,18 +54,17 @@ struct Products {
     next_page_token: String,
 }
 
-impl Default for Catalogue {
+impl Catalogue {
     /// Nothing is known yet.
-    fn default() -> Self {
+    pub(crate) fn new(metrics: &Metrics) -> Self {
         let size = |_: &_, page: &Arc<Page>| u32::try_from(page.body.len() + BESIDE).unwrap_or(u32::MAX);
         Self {
             pages: Cache::builder().weigher(size).max_capacity(ROOM).build(),
             changed: AtomicU64::default(),
+            lookups: Lookups::new(metrics, "pages"),
         }
     }
-}
 
-impl Catalogue {
     /// A request that is answered with all that was changed through this gateway.
     pub(super) fn request<M>(&self, context: &Context, message: M) -> tonic::Request<M> {
         let mut request = context.request(message);
@@ -100,9 +101,13 @@ pub(super) async fn page(
     };
     let answer = shop.retries.read(call).await?;
     let page = match kept {
-        Some(page) if answer.unchanged => page,
+        Some(page) if answer.unchanged => {
+            shop.catalogue.lookups.hits.increment(1);
+            page
+        }
         None if answer.unchanged => return Err(reply::broken("no page, and none was kept")),
         Some(_) | None => {
+            shop.catalogue.lookups.misses.increment(1);
             let page = Arc::new(Page::try_from(answer)?);
             // A service that does not tell states apart would have every page kept for ever.
             if page.state != 0 {

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use platform::metrics::{Counter, Gauge, Metrics, count};
 use tokio::task::Id;
 
 use super::exchange::Exchange;
@@ -22,6 +23,8 @@ pub(super) struct Places {
     /// Proxies: behind one address are many clients.
     exempt: Vec<Network>,
     taken: HashMap<Id, Place>,
+    count: Gauge,
+    refused: Counter,
     by_address: HashMap<Client, usize>,
 }
 
@@ -32,12 +35,15 @@ struct Place {
 }
 
 impl Places {
-    pub(super) fn new(port: &Port, exempt: &[Network]) -> Self {
+    pub(super) fn new(port: &Port, exempt: &[Network], metrics: &Metrics) -> Self {
+        let refused = "Connections refused because their address has as many as one may.";
         Self {
             all: port.max_connections,
             per_address: port.max_connections_per_address,
             exempt: exempt.to_vec(),
             taken: HashMap::new(),
+            count: metrics.gauge("oxcart_connections", "Connections of clients that are open.", &[]),
+            refused: metrics.counter("oxcart_connections_refused_total", refused, &[]),
             by_address: HashMap::new(),
         }
     }
@@ -45,7 +51,11 @@ impl Places {
     /// Whether the address may have one more connection.
     pub(super) fn admits(&self, address: IpAddr) -> bool {
         let taken = self.counted(address).and_then(|client| self.by_address.get(&client));
-        taken.is_none_or(|taken| *taken < self.per_address)
+        let admits = taken.is_none_or(|taken| *taken < self.per_address);
+        if !admits {
+            self.refused.increment(1);
+        }
+        admits
     }
 
     pub(super) fn take(&mut self, connection: Id, address: IpAddr, exchange: Arc<Exchange>) {
@@ -54,10 +64,13 @@ impl Places {
             *self.by_address.entry(client).or_default() += 1;
         }
         self.taken.insert(connection, Place { client, exchange });
+        self.tell();
     }
 
     pub(super) fn give_back(&mut self, connection: Id) {
-        let Some(Place { client: Some(client), .. }) = self.taken.remove(&connection) else { return };
+        let removed = self.taken.remove(&connection);
+        self.tell();
+        let Some(Place { client: Some(client), .. }) = removed else { return };
         if let Some(taken) = self.by_address.get_mut(&client) {
             *taken -= 1;
             if *taken == 0 {
@@ -82,6 +95,10 @@ impl Places {
         }
     }
 
+    fn tell(&self) {
+        self.count.set(count(self.taken.len() as u64));
+    }
+
     fn counted(&self, address: IpAddr) -> Option<Client> {
         let exempt = self.exempt.iter().any(|network| network.contains(address));
         (!exempt).then(|| Client::at(address))
@@ -95,7 +112,7 @@ mod tests {
     #[tokio::test]
     async fn b3_a_network_of_ipv6_has_the_places_of_one_address() {
         let port = Port { max_connections_per_address: 1, ..Port::default() };
-        let mut places = Places::new(&port, &["2001:db8:1::/64".parse().unwrap()]);
+        let mut places = Places::new(&port, &["2001:db8:1::/64".parse().unwrap()], &Metrics::default());
         let admits = |places: &Places, address: &str| places.admits(address.parse().unwrap());
         let mut tasks = tokio::task::JoinSet::new();
         for taken in ["2001:db8::1", "::ffff:10.0.0.1", "2001:db8:1::1"] {

@@ -13,6 +13,13 @@ pub trait Archive: Send + Sync {
     /// [`Error::Unavailable`] when the log can't be read.
     async fn events(&self, topic: &str) -> Result<Vec<Delivery>, Error>;
 
+    /// The last events of a topic, up to `count` of each partition, those of a partition in order: for who looks again
+    /// and again, however long the topic is.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the log can't be read.
+    async fn latest(&self, topic: &str, count: u32) -> Result<Vec<Delivery>, Error>;
+
     /// All events of these topics that were given up, in the order in which that happened.
     ///
     /// # Errors

@@ -96,6 +96,11 @@ impl Archive for Prefixed<dyn Archive> {
         Ok(events.into_iter().map(|delivery| self.names.inside(delivery)).collect())
     }
 
+    async fn latest(&self, topic: &str, count: u32) -> Result<Vec<Delivery>, Error> {
+        let events = self.log.latest(&self.names.with(topic), count).await?;
+        Ok(events.into_iter().map(|delivery| self.names.inside(delivery)).collect())
+    }
+
     async fn dead_letters(&self, topics: &[&str]) -> Result<Vec<DeadLetter>, Error> {
         let letters = self.log.dead_letters(&texts(&self.names.all(topics))).await?;
         let inside = |letter: DeadLetter| DeadLetter {

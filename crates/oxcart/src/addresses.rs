@@ -18,6 +18,9 @@ pub struct Addresses {
     /// Whether it speaks TLS.
     #[serde(default)]
     pub tls: bool,
+    /// Where metrics are served.
+    #[serde(default)]
+    pub metrics: Option<SocketAddr>,
     /// The gRPC servers, by the name of their program.
     pub grpc: BTreeMap<String, SocketAddr>,
 }

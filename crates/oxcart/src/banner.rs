@@ -29,6 +29,9 @@ impl fmt::Display for Banner<'_> {
                 writeln!(f, "  {label:<7} {address}  {}", program.name())?;
             }
         }
+        if let Some(metrics) = self.addresses.metrics {
+            writeln!(f, "  metrics http://{metrics}/metrics  (oxcart top shows them)")?;
+        }
         writeln!(f, "  data    {}", self.settings.data_dir.display())?;
         if let Some(token) = &self.token {
             writeln!(f, "  token   {}  (user 1, admin, 24 hours)", token.expose_secret())?;
@@ -63,7 +66,7 @@ mod tests {
     fn banner_of(mode: &str, tls: bool) -> String {
         let settings = Config::parse_from(["oxcart", "--auth-mode", mode]);
         let http = ([127, 0, 0, 1], 8080).into();
-        let addresses = Addresses { http, tls, grpc: [].into() };
+        let addresses = Addresses { http, tls, metrics: None, grpc: [].into() };
         let token = (mode == "dev").then(|| "abc".into());
         Banner { settings: &settings, addresses: &addresses, token }.to_string()
     }

@@ -12,6 +12,7 @@ use platform::config::Log;
 use tokio_util::sync::CancellationToken;
 use types::UserId;
 
+use crate::addresses::Addresses;
 use crate::audit;
 use crate::banner::Banner;
 use crate::config::{Command, Config};
@@ -19,6 +20,7 @@ use crate::demo;
 use crate::dlq;
 use crate::secret;
 use crate::shop::{self, Listeners};
+use crate::top;
 
 /// How long a token of the banner or of `oxcart token` is good.
 const TOKEN_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
@@ -45,6 +47,9 @@ pub fn run(settings: Config) -> ExitCode {
         Some(Command::Dlq(command)) => {
             platform::run("oxcart dlq", &log, |shutdown| stoppable(dlq::run(settings, command), shutdown))
         }
+        Some(Command::Top(top)) => {
+            platform::run("oxcart top", &log, |shutdown| stoppable(top::run(settings, top), shutdown))
+        }
         Some(Command::Healthcheck) => {
             let Config { bind_addr, http_port, gateway, .. } = settings;
             api_gateway::healthcheck("oxcart", bind_addr, http_port, &gateway.port)
@@ -54,8 +59,9 @@ pub fn run(settings: Config) -> ExitCode {
 
 async fn serve(settings: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let listeners = Listeners::bind(&settings).await?;
-    let shop = shop::open(&settings, &listeners, World::real()).await?;
-    let addresses = listeners.addresses()?;
+    let world = World::real();
+    let shop = shop::open(&settings, &listeners, world.clone()).await?;
+    let addresses = Addresses { metrics: world.metrics.served_at(), ..listeners.addresses()? };
     addresses.write(&settings.data_dir)?;
     let token = match settings.gateway.auth_mode {
         AuthMode::Dev => Some(token(&settings, 1, Role::Admin)?.token.into()),

@@ -26,7 +26,9 @@ use crate::audit::Sources;
     about = "A whole shop in one process: catalogue, carts, stock, payments, checkout, orders, REST gateway",
     long_about = None,
     after_help = "Without a command, the shop is started. Stop it with Ctrl-C.",
-    mut_arg("auth_mode", |arg| arg.default_value("dev"))
+    mut_arg("auth_mode", |arg| arg.default_value("dev")),
+    // On any free port, for `oxcart top`.
+    mut_arg("metrics_addr", |arg| arg.default_value("127.0.0.1:0"))
 )]
 pub struct Config {
     /// What to do instead of starting the shop.
@@ -122,8 +124,22 @@ pub enum Command {
     /// Look at the events that consumers gave up, or give them another chance.
     #[command(subcommand)]
     Dlq(Dlq),
+    /// Watch a running shop: requests, latency, checkouts, events, stock. q ends it.
+    Top(Top),
     /// Exit with 0 if the shop that runs with these settings on this machine serves, else with 1.
     Healthcheck,
+}
+
+/// What to watch, and how.
+#[derive(clap::Args, Debug, Clone, Default)]
+pub struct Top {
+    /// Where programs serve their metrics, comma-separated: http://127.0.0.1:9100 [default: the shop that runs on the
+    /// data directory]
+    #[arg(long, value_delimiter = ',')]
+    pub metrics: Vec<String>,
+    /// Print one screen and end, as is done where there is no terminal.
+    #[arg(long)]
+    pub once: bool,
 }
 
 /// What to do with dead letters.

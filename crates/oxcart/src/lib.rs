@@ -10,5 +10,6 @@ mod demo;
 mod dlq;
 mod secret;
 pub mod shop;
+mod top;
 
 pub use config::{Command, Config, Databases, Dlq, Links, Program};

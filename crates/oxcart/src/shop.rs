@@ -47,7 +47,7 @@ impl Listeners {
             .iter()
             .map(|(program, listener)| Ok((program.name().to_owned(), listener.local_addr()?)));
         let grpc = grpc.collect::<anyhow::Result<_>>()?;
-        Ok(Addresses { http: self.http.local_addr()?, tls: self.tls, grpc })
+        Ok(Addresses { http: self.http.local_addr()?, tls: self.tls, metrics: None, grpc })
     }
 }
 

@@ -1,8 +1,11 @@
 //! What a program counts, for whoever scrapes it.
 
+mod durations;
+
 use std::convert::Infallible;
 use std::fmt;
-use std::sync::{Arc, LazyLock};
+use std::net::SocketAddr;
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -11,6 +14,7 @@ use metrics::{Key, Label, Level, Metadata, Recorder as _, SharedString};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use tokio::net::TcpListener;
 
+pub use durations::Durations;
 pub use metrics::{Counter, Gauge, Histogram};
 
 /// A number of things as the float that a gauge holds; beyond 2^32 it stays there, which nobody has.
@@ -37,6 +41,7 @@ const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub struct Metrics {
     recorder: Arc<PrometheusRecorder>,
     handle: PrometheusHandle,
+    served_at: Arc<OnceLock<SocketAddr>>,
 }
 
 /// The labels of one series: `[("state", "VOIDING")]`. Values come from a list that is known to be short, never from
@@ -79,6 +84,24 @@ impl Metrics {
     /// All numbers as they are, as Prometheus text.
     pub fn text(&self) -> String {
         self.handle.render()
+    }
+
+    /// Where this process serves them, if it does.
+    pub fn served_at(&self) -> Option<SocketAddr> {
+        self.served_at.get().copied()
+    }
+
+    /// A listener to [`Metrics::serve`] them on.
+    ///
+    /// # Errors
+    /// An address that can't be had.
+    pub(crate) async fn listen(&self, address: SocketAddr) -> anyhow::Result<TcpListener> {
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("can't listen on {address}, choose another METRICS_ADDR"))?;
+        let address = listener.local_addr()?;
+        self.served_at.get_or_init(|| address);
+        Ok(listener)
     }
 
     /// Serves [`Metrics::text`] as `/metrics`.
@@ -129,7 +152,7 @@ impl Default for Metrics {
     fn default() -> Self {
         let builder = PrometheusBuilder::new().set_buckets(&BUCKETS).expect("there are buckets");
         let recorder = builder.build_recorder();
-        Self { handle: recorder.handle(), recorder: Arc::new(recorder) }
+        Self { handle: recorder.handle(), recorder: Arc::new(recorder), served_at: Arc::default() }
     }
 }
 

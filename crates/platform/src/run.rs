@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -73,9 +72,7 @@ async fn serve_metrics(
     metrics.gauge("oxcart_build_info", "Always 1; the labels say which program this is.", &labels).set(1.0);
     let listener = match address {
         Some(address) => {
-            let listener = TcpListener::bind(address)
-                .await
-                .with_context(|| format!("can't listen on {address}, choose another METRICS_ADDR"))?;
+            let listener = metrics.listen(address).await?;
             tracing::info!(program, address = %listener.local_addr()?, "metrics served");
             Some(listener)
         }

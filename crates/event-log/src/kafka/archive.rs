@@ -56,15 +56,18 @@ impl Archive {
         tokio::task::spawn_blocking(work).await.map_err(|error| Error::Defect(error.into()))?
     }
 
-    /// Every record of a topic as what `read` makes of it; those of which it makes nothing are counted in a line.
-    async fn all<T: Send + 'static>(
+    /// The records of a topic, the last `count` of each partition, as what `read` makes of them; those of which it makes
+    /// nothing are counted in a line.
+    async fn last<T: Send + 'static>(
         &self,
         topic: String,
+        count: i64,
         read: fn(&BorrowedMessage<'_>) -> Result<T, String>,
     ) -> Result<Vec<T>, Error> {
         self.read(NO_GROUP, move |consumer| {
             let (mut found, mut foreign) = (Vec::new(), 0_usize);
-            for end in ends(consumer, std::slice::from_ref(&topic))? {
+            for mut end in ends(consumer, std::slice::from_ref(&topic))? {
+                end.first = end.first.max(end.next.saturating_sub(count));
                 scan(consumer, &end, |message| match read(message) {
                     Ok(it) => found.push(it),
                     Err(_) => foreign += 1,
@@ -84,13 +87,18 @@ impl ConsumerContext for Ear {}
 #[async_trait]
 impl crate::Archive for Archive {
     async fn events(&self, topic: &str) -> Result<Vec<Delivery>, Error> {
-        self.all(topic.to_owned(), |message| record::delivery(message)).await
+        self.last(topic.to_owned(), i64::MAX, |message| record::delivery(message)).await
+    }
+
+    async fn latest(&self, topic: &str, count: u32) -> Result<Vec<Delivery>, Error> {
+        self.last(topic.to_owned(), count.into(), |message| record::delivery(message)).await
     }
 
     async fn dead_letters(&self, topics: &[&str]) -> Result<Vec<DeadLetter>, Error> {
         let mut letters = Vec::new();
         for topic in topics {
-            letters.extend(self.all(dead_letter_topic(topic), |message| record::dead_letter(message)).await?);
+            let all = self.last(dead_letter_topic(topic), i64::MAX, |message| record::dead_letter(message));
+            letters.extend(all.await?);
         }
         letters.sort_by_key(|letter| letter.at);
         Ok(letters)

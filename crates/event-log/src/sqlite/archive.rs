@@ -29,6 +29,10 @@ impl crate::Archive for Archive {
         rows::events(&self.database, topic).await
     }
 
+    async fn latest(&self, topic: &str, count: u32) -> Result<Vec<Delivery>, Error> {
+        rows::latest(&self.database, topic, count).await
+    }
+
     async fn dead_letters(&self, topics: &[&str]) -> Result<Vec<DeadLetter>, Error> {
         let mut letters = rows::dead_letters(&self.database).await?;
         letters.retain(|letter| topics.contains(&letter.origin.as_str()));

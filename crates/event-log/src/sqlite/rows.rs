@@ -73,6 +73,17 @@ pub(super) async fn events(database: &Database, topic: &str) -> Result<Vec<Deliv
     rows.into_iter().map(Delivery::try_from).collect()
 }
 
+/// The last events of a topic.
+pub(super) async fn latest(database: &Database, topic: &str, count: u32) -> Result<Vec<Delivery>, Error> {
+    let rows: Vec<Row> =
+        sqlx::query_as("SELECT * FROM events WHERE topic = ? ORDER BY position DESC LIMIT ?")
+            .bind(topic)
+            .bind(count)
+            .fetch_all(&mut *database.read().await?)
+            .await?;
+    rows.into_iter().rev().map(Delivery::try_from).collect()
+}
+
 /// All events that were given up, in the order in which that happened.
 pub(super) async fn dead_letters(database: &Database) -> Result<Vec<DeadLetter>, Error> {
     let rows: Vec<Given> = sqlx::query_as("SELECT * FROM events WHERE reason IS NOT NULL ORDER BY position")

@@ -168,6 +168,8 @@ async fn an_archive_reads_everything_beside_the_shop() {
 
     let archive = Archive::open(&path).await.unwrap();
     assert_eq!(archive.events("t").await.unwrap(), delivered);
+    assert_eq!(archive.latest("t", 1).await.unwrap(), delivered[delivered.len() - 1..]);
+    assert_eq!(archive.latest("t", 100).await.unwrap(), delivered);
     assert_eq!(log.events("t").await.unwrap(), delivered);
     assert_eq!(numbers(&archive.events("u").await.unwrap()), [3]);
     let dead = archive.dead_letters(&["t", "u"]).await.unwrap();

@@ -50,6 +50,8 @@ mod suite;
 #[cfg(test)]
 mod told;
 #[cfg(test)]
+mod top;
+#[cfg(test)]
 mod triad;
 #[cfg(test)]
 mod watched;

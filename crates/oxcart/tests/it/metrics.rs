@@ -66,8 +66,9 @@ async fn first_scrape(address: SocketAddr) -> String {
 async fn the_table_lists_what_is_served() {
     let port = Port::hold();
     let address = port.address();
-    let shop =
-        Shop::oxcart(Arc::new(TempDir::new().unwrap()), &[("METRICS_ADDR", &address.to_string())]).await;
+    let served_at = address.to_string();
+    let variables = [("METRICS_ADDR", served_at.as_str()), ("RATE_LIMIT_RPS", "1000")];
+    let shop = Shop::oxcart(Arc::new(TempDir::new().unwrap()), &variables).await;
     let (admin, buyer) = (shop.admin(), shop.user(1));
     let product = admin.stock_new("Lamp", 3).await;
     buyer.add(product, 2).await;

@@ -192,6 +192,11 @@ impl Archive for Log {
         Ok(self.state().topics.get(topic).cloned().unwrap_or_default())
     }
 
+    async fn latest(&self, topic: &str, count: u32) -> Result<Vec<Delivery>, Error> {
+        let mut events = self.events(topic).await?;
+        Ok(events.split_off(events.len().saturating_sub(count as usize)))
+    }
+
     async fn dead_letters(&self, topics: &[&str]) -> Result<Vec<DeadLetter>, Error> {
         let state = self.state();
         Ok(state.dead.iter().filter(|it| topics.contains(&it.origin.as_str())).cloned().collect())

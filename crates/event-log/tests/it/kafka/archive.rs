@@ -31,6 +31,13 @@ async fn an_archive_reads_everything_and_is_no_member() {
     let seen = archive.events(&topic).await.unwrap();
     assert_eq!(seen.len(), 300);
     assert!(seen.iter().all(|delivery| taken.contains(delivery)));
+    let mut latest = archive.latest(&topic, 2).await.unwrap();
+    let is_late = |delivery: &Delivery| {
+        ends.iter().any(|end| end.partition == delivery.partition && end.next - 2 <= delivery.offset)
+    };
+    assert_eq!(latest, seen.iter().filter(|delivery| is_late(delivery)).cloned().collect::<Vec<_>>());
+    latest.dedup_by_key(|delivery| delivery.partition);
+    assert_eq!(latest.len(), 3, "of each partition");
     let progress = archive.progress(&[&group, &kafka.name("other")], &[&topic]).await.unwrap();
     let expected = ends.into_iter().map(|End { topic, partition, next, .. }| Progress {
         group: group.clone(),
