@@ -1,5 +1,7 @@
 //! `/api/v1/cart`
 
+pub(crate) mod docs;
+
 use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
@@ -9,12 +11,14 @@ use platform::Context;
 use proto::cart as pb;
 use serde::Serialize;
 use types::{Currency, Money, ProductId, Timestamp};
+use utoipa::ToSchema;
 
 use crate::body::Body;
 use crate::conditional::{self, Tag, Wanted, if_match, stale};
 use crate::fields::{Fields, Read};
 use crate::gateway::Shop;
 use crate::guard::Caller;
+use crate::openapi::schemas;
 use crate::path::Id;
 use crate::problem::Problem;
 use crate::reply::{self, encoded};
@@ -22,26 +26,38 @@ use crate::reply::{self, encoded};
 /// Where a cart is.
 const PATH: &str = "/api/v1/cart";
 
-#[derive(Serialize)]
+/// What somebody wants.
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Cart {
     user_id: i64,
+    /// Goes up with each change.
     version: i64,
     items: Vec<Item>,
+    /// The sum of the quantities.
     total_items: i64,
+    /// The sum of what is available.
+    #[schema(value_type = schemas::Money)]
     total: Money,
     /// Null for a cart that nothing was ever put into.
+    #[schema(value_type = Option<schemas::Moment>, required = true)]
     updated_at: Option<Timestamp>,
 }
 
-#[derive(Serialize)]
+/// A line of a cart.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CartItem)]
 struct Item {
     product_id: i64,
     name: String,
     quantity: i32,
     /// Null for a product that is no longer sold and whose price nobody knows any more.
+    #[schema(value_type = Option<schemas::Money>, required = true)]
     unit_price: Option<Money>,
+    #[schema(value_type = Option<schemas::Money>, required = true)]
     line_total: Option<Money>,
+    #[schema(value_type = schemas::Moment)]
     added_at: Timestamp,
+    /// Whether it is still for sale.
     available: bool,
 }
 

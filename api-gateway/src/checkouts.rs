@@ -1,5 +1,6 @@
 //! `/api/v1/checkout`
 
+pub(crate) mod docs;
 pub(crate) mod events;
 
 use std::time::Duration;
@@ -15,11 +16,13 @@ use proto::{Reason, status};
 use serde::Serialize;
 use tonic::{Code, Status};
 use types::{Address, CheckoutId, Money, Timestamp};
+use utoipa::ToSchema;
 
 use crate::body::Body;
 use crate::fields::{Fields, Read};
 use crate::gateway::Shop;
 use crate::guard::Caller;
+use crate::openapi::schemas;
 use crate::path::Id;
 use crate::problem::Problem;
 use crate::{idempotency, reply};
@@ -30,24 +33,37 @@ const BEYOND_THE_WAIT: Duration = Duration::from_secs(5);
 /// When to look again for the end of a checkout, in seconds.
 const LOOK_AGAIN: &str = "1";
 
-#[derive(Serialize)]
+/// A purchase, done or under way.
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Checkout {
+    #[schema(format = "uuid")]
     checkout_id: String,
+    #[schema(value_type = docs::CheckoutStatus)]
     status: &'static str,
+    #[schema(value_type = schemas::Money)]
     total: Money,
-    /// Once there is an order.
+    /// Once it is completed. The order itself follows a moment later.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = "uuid", nullable = false)]
     order_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Failure, required = false)]
     failure: Option<Failure>,
+    #[schema(value_type = schemas::Moment)]
     created_at: Timestamp,
+    /// Once it has ended, well or not.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schemas::Moment, required = false)]
     completed_at: Option<Timestamp>,
+    /// Every step so far.
     timeline: Vec<Entry>,
 }
 
-#[derive(Serialize)]
+/// Why nothing was bought.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CheckoutFailure)]
 struct Failure {
+    /// As in a problem document.
     code: String,
     message: String,
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -56,12 +72,17 @@ struct Failure {
     product_ids: Vec<i64>,
 }
 
-#[derive(Serialize)]
+/// A step of a checkout.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CheckoutStep)]
 struct Entry {
     state: String,
+    #[schema(value_type = schemas::Moment)]
     at: Timestamp,
+    /// How often its call was made.
     attempt: i32,
     /// Null while the state lasts.
+    #[schema(required = true)]
     outcome: Option<String>,
 }
 

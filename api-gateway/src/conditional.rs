@@ -3,6 +3,8 @@
 //! An answer that is sent compressed is another one, byte for byte, so its tag says so: `"3-gzip"` beside `"3"`. Of what
 //! it is a tag is the same, so both count when a client sends them back.
 
+mod docs;
+
 use std::fmt::{self, Write as _};
 
 use aws_lc_rs::digest::{SHA256, digest};

@@ -7,6 +7,7 @@
 //!
 //! What can go wrong before the first event is a problem document, as with any other request.
 
+mod docs;
 mod places;
 
 use std::convert::Infallible;

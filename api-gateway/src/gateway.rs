@@ -20,6 +20,7 @@ use crate::config::{AuthMode, Config, Settings, Timeouts};
 use crate::events::Streams;
 use crate::limits::Limits;
 use crate::load::Load;
+use crate::openapi::Document;
 use crate::peers::Peers;
 use crate::products::pages::Catalogue;
 use crate::retries::Retries;
@@ -50,6 +51,7 @@ pub(crate) struct Inner {
     pub(crate) streams: Streams,
     pub(crate) catalogue: Catalogue,
     pub(crate) timeouts: Timeouts,
+    pub(crate) document: Document,
     pub(crate) world: World,
 }
 
@@ -103,6 +105,7 @@ pub async fn open(
         streams: Streams::new(settings.streams, &world.metrics),
         catalogue: Catalogue::new(&world.metrics),
         timeouts: settings.timeouts,
+        document: Document::new(&routes::document(settings.auth_mode))?,
         world,
     });
     let router = routes::router(&shop);

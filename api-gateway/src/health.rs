@@ -1,5 +1,7 @@
 //! Whether the gateway lives, and whether it can work.
 
+pub(crate) mod docs;
+
 use std::time::Duration;
 
 use axum::extract::State;

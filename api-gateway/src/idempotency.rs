@@ -8,7 +8,7 @@ use crate::problem::Problem;
 
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// The longest key, in characters.
-const MAX_LEN: usize = 255;
+pub(crate) const MAX_LEN: usize = 255;
 
 /// The key of a request: the header `Idempotency-Key`, bare or quoted as in RFC 8941, or the body's field
 /// `idempotency_key`. If there are both, they must say the same.

@@ -1,11 +1,14 @@
 //! `/api/v1/inventory`
 
+pub(crate) mod docs;
+
 use axum::extract::State;
 use axum::{Extension, Json};
 use platform::Context;
 use proto::inventory as pb;
 use serde::Serialize;
 use types::ProductId;
+use utoipa::ToSchema;
 
 use crate::body::Body;
 use crate::fields::{Fields, Read};
@@ -13,10 +16,13 @@ use crate::gateway::Shop;
 use crate::path::Id;
 use crate::problem::Problem;
 
-#[derive(Serialize)]
+/// How much of a product there is.
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Stock {
     product_id: i64,
+    /// Can be bought.
     available: i64,
+    /// Held for checkouts under way.
     reserved: i64,
 }
 

@@ -1,5 +1,6 @@
 //! `/api/v1/orders`
 
+pub(crate) mod docs;
 pub(crate) mod events;
 
 use axum::extract::State;
@@ -9,12 +10,14 @@ use platform::Context;
 use proto::orders as pb;
 use serde::Serialize;
 use types::{Address, Money, OrderId, Timestamp};
+use utoipa::ToSchema;
 
 use crate::auth::Role;
 use crate::body::Body;
 use crate::fields::{Fields, Read};
 use crate::gateway::Shop;
 use crate::guard::Caller;
+use crate::openapi::schemas;
 use crate::path::Id;
 use crate::problem::Problem;
 use crate::query::{Page, Query};
@@ -30,32 +33,47 @@ const STATUSES: [(&str, pb::OrderStatus); 6] = [
     ("CANCELLED", pb::OrderStatus::Cancelled),
 ];
 
-#[derive(Serialize)]
+/// What was bought.
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Order {
+    #[schema(format = "uuid")]
     id: String,
+    /// The checkout that it was bought with.
+    #[schema(format = "uuid")]
     checkout_id: String,
     user_id: i64,
+    #[schema(value_type = docs::OrderStatus)]
     status: &'static str,
+    #[schema(value_type = schemas::Money)]
     total: Money,
     items: Vec<Item>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schemas::Address, required = false)]
     shipping_address: Option<Address>,
+    #[schema(value_type = schemas::Moment)]
     created_at: Timestamp,
+    #[schema(value_type = schemas::Moment)]
     updated_at: Timestamp,
 }
 
-#[derive(Serialize)]
+/// A line of an order, as it was bought.
+#[derive(Serialize, ToSchema)]
+#[schema(as = OrderItem)]
 struct Item {
     product_id: i64,
     product_name: String,
     quantity: i64,
+    #[schema(value_type = schemas::Money)]
     unit_price: Money,
+    #[schema(value_type = schemas::Money)]
     line_total: Money,
 }
 
-#[derive(Serialize)]
+/// A page of orders.
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Orders {
     orders: Vec<Order>,
+    /// Empty on the last page.
     next_page_token: String,
 }
 

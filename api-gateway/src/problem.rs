@@ -180,7 +180,7 @@ impl IntoResponse for Problem {
 }
 
 /// "insufficient_stock" for people: "Insufficient stock".
-fn title(code: &str) -> String {
+pub(crate) fn title(code: &str) -> String {
     let mut title = code.replace('_', " ");
     if let Some(first) = title.get_mut(..1) {
         first.make_ascii_uppercase();

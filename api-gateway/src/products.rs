@@ -1,5 +1,6 @@
 //! `/api/v1/products`
 
+pub(crate) mod docs;
 pub(crate) mod pages;
 mod wanted;
 
@@ -13,11 +14,13 @@ use proto::product as pb;
 use serde::Serialize;
 use tonic::Status;
 use types::{Money, ProductId, Timestamp};
+use utoipa::ToSchema;
 
 use crate::body::Body;
 use crate::conditional::{self, Tag, Wanted, if_match, stale};
 use crate::gateway::Shop;
 use crate::inventory;
+use crate::openapi::schemas;
 use crate::path::Id;
 use crate::problem::Problem;
 use crate::query::Query;
@@ -27,16 +30,21 @@ use wanted::{Filter, NewProduct, WholeProduct};
 /// A product may be kept, but whoever keeps it asks each time whether it is still good.
 const PRODUCT_CACHING: &str = "public, no-cache";
 
-#[derive(Serialize)]
+/// What is for sale.
+#[derive(Serialize, ToSchema)]
 struct Product {
     id: i64,
     name: String,
     description: String,
     category: String,
+    #[schema(value_type = schemas::Money)]
     price: Money,
     image_url: String,
+    /// Goes up with each change.
     version: i64,
+    #[schema(value_type = schemas::Moment)]
     created_at: Timestamp,
+    #[schema(value_type = schemas::Moment)]
     updated_at: Timestamp,
 }
 

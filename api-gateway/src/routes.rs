@@ -1,4 +1,5 @@
-//! Every URL of the shop: method, path, who it is for, what it is to the shop, who answers.
+//! Every URL of the shop: method, path, who it is for, what it is to the shop, who answers, and what the document says of
+//! it.
 
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use http::{HeaderName, Method, StatusCode};
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate as _, SizeAbove};
 use tower_http::cors::CorsLayer;
+use utoipa::openapi::OpenApi;
 
 use crate::class::Class::{self, Checkout, Health, List, Read, Running, Write};
 use crate::conditional::tag_by_coding;
@@ -22,8 +24,9 @@ use crate::gateway::Shop;
 use crate::guard::Who::{Admin, Anyone, Owner, OwnerOrAdmin, Probe, User};
 use crate::guard::{Who, guard};
 use crate::observe::observe;
+use crate::openapi::Operation;
 use crate::problem::Problem;
-use crate::{carts, checkouts, health, inventory, orders, products, tokens};
+use crate::{carts, checkouts, health, inventory, openapi, orders, products, reference, tokens};
 
 /// Smaller answers are sent as they are, in bytes: squeezing them costs more than it saves.
 const COMPRESS_ABOVE: u64 = 4096;
@@ -38,37 +41,40 @@ fn table(mode: AuthMode) -> Vec<Route> {
     const PATCH: Method = Method::PATCH;
     const DELETE: Method = Method::DELETE;
     let mut table = vec![
-        route(GET,    "/health",                         Probe,        Health,   health::live),
-        route(GET,    "/health/live",                    Probe,        Health,   health::live),
-        route(GET,    "/health/ready",                   Probe,        Health,   health::ready),
+        route(GET,    "/health",                         Probe,        Health,   health::live,             health::docs::live),
+        route(GET,    "/health/live",                    Probe,        Health,   health::live,             health::docs::still_live),
+        route(GET,    "/health/ready",                   Probe,        Health,   health::ready,            health::docs::ready),
+        route(GET,    "/openapi.json",                   Anyone,       Read,     openapi::show,            reference::docs::document),
+        route(GET,    "/docs",                           Anyone,       Read,     reference::page,          reference::docs::page),
+        route(GET,    "/docs/{asset}",                   Anyone,       Read,     reference::asset,         reference::docs::asset),
 
-        route(GET,    "/api/v1/products",                Anyone,       List,     products::list),
-        route(POST,   "/api/v1/products",                Admin,        Write,    products::create),
-        route(GET,    "/api/v1/products/{id}",           Anyone,       Read,     products::show),
-        route(PUT,    "/api/v1/products/{id}",           Admin,        Write,    products::replace),
-        route(DELETE, "/api/v1/products/{id}",           Admin,        Write,    products::delete),
-        route(GET,    "/api/v1/inventory/{product_id}",  Anyone,       Read,     inventory::show),
-        route(PUT,    "/api/v1/inventory/{product_id}",  Admin,        Write,    inventory::set),
+        route(GET,    "/api/v1/products",                Anyone,       List,     products::list,           products::docs::list),
+        route(POST,   "/api/v1/products",                Admin,        Write,    products::create,         products::docs::create),
+        route(GET,    "/api/v1/products/{id}",           Anyone,       Read,     products::show,           products::docs::show),
+        route(PUT,    "/api/v1/products/{id}",           Admin,        Write,    products::replace,        products::docs::replace),
+        route(DELETE, "/api/v1/products/{id}",           Admin,        Write,    products::delete,         products::docs::delete),
+        route(GET,    "/api/v1/inventory/{product_id}",  Anyone,       Read,     inventory::show,          inventory::docs::show),
+        route(PUT,    "/api/v1/inventory/{product_id}",  Admin,        Write,    inventory::set,           inventory::docs::set),
 
-        route(GET,    "/api/v1/cart",                    User,         Read,     carts::show),
-        route(DELETE, "/api/v1/cart",                    User,         Write,    carts::clear),
-        route(POST,   "/api/v1/cart/items",              User,         Write,    carts::add),
-        route(PUT,    "/api/v1/cart/items/{product_id}", User,         Write,    carts::set),
-        route(DELETE, "/api/v1/cart/items/{product_id}", User,         Write,    carts::remove),
+        route(GET,    "/api/v1/cart",                    User,         Read,     carts::show,              carts::docs::show),
+        route(DELETE, "/api/v1/cart",                    User,         Write,    carts::clear,             carts::docs::clear),
+        route(POST,   "/api/v1/cart/items",              User,         Write,    carts::add,               carts::docs::add),
+        route(PUT,    "/api/v1/cart/items/{product_id}", User,         Write,    carts::set,               carts::docs::set),
+        route(DELETE, "/api/v1/cart/items/{product_id}", User,         Write,    carts::remove,            carts::docs::remove),
 
-        route(POST,   "/api/v1/checkout",                User,         Checkout, checkouts::start),
-        route(GET,    "/api/v1/checkout/{id}",           Owner,        Running,  checkouts::show),
-        route(GET,    "/api/v1/checkout/{id}/events",    Owner,        Running,  checkouts::events::watch),
-        route(GET,    "/api/v1/orders",                  User,         List,     orders::list),
-        route(GET,    "/api/v1/orders/{id}",             OwnerOrAdmin, Read,     orders::show),
-        route(GET,    "/api/v1/orders/{id}/events",      OwnerOrAdmin, Read,     orders::events::watch),
-        route(PATCH,  "/api/v1/orders/{id}",             Admin,        Write,    orders::advance),
-        route(POST,   "/api/v1/orders/{id}/cancel",      OwnerOrAdmin, Write,    orders::cancel),
+        route(POST,   "/api/v1/checkout",                User,         Checkout, checkouts::start,         checkouts::docs::start),
+        route(GET,    "/api/v1/checkout/{id}",           Owner,        Running,  checkouts::show,          checkouts::docs::show),
+        route(GET,    "/api/v1/checkout/{id}/events",    Owner,        Running,  checkouts::events::watch, checkouts::docs::watch),
+        route(GET,    "/api/v1/orders",                  User,         List,     orders::list,             orders::docs::list),
+        route(GET,    "/api/v1/orders/{id}",             OwnerOrAdmin, Read,     orders::show,             orders::docs::show),
+        route(GET,    "/api/v1/orders/{id}/events",      OwnerOrAdmin, Read,     orders::events::watch,    orders::docs::watch),
+        route(PATCH,  "/api/v1/orders/{id}",             Admin,        Write,    orders::advance,          orders::docs::advance),
+        route(POST,   "/api/v1/orders/{id}/cancel",      OwnerOrAdmin, Write,    orders::cancel,           orders::docs::cancel),
     ];
     match mode {
         AuthMode::Jwt => {}
         AuthMode::Dev => table.push(
-            route(POST,   "/api/v1/auth/token",              Anyone,       Write,    tokens::issue)),
+            route(POST,   "/api/v1/auth/token",              Anyone,       Write,    tokens::issue,            tokens::docs::issue)),
     }
     table
 }
@@ -76,6 +82,7 @@ fn table(mode: AuthMode) -> Vec<Route> {
 struct Route {
     policy: Policy,
     handler: MethodRouter<Shop>,
+    described: Operation,
 }
 
 /// A route, who it is for, and what it is to the shop. There is none for nobody in particular:
@@ -103,14 +110,21 @@ pub struct Policy {
     pub class: Class,
 }
 
-/// There is no route without its policy.
-fn route<H, T>(method: Method, path: &'static str, who: Who, class: Class, handler: H) -> Route
+/// There is no route without its policy, nor without its description.
+fn route<H, T>(
+    method: Method,
+    path: &'static str,
+    who: Who,
+    class: Class,
+    handler: H,
+    describe: fn() -> Operation,
+) -> Route
 where
     H: Handler<T, Shop>,
     T: 'static,
 {
     let filter = MethodFilter::try_from(method.clone()).expect("the table has methods of HTTP only");
-    Route { policy: Policy { method, path, who, class }, handler: on(filter, handler) }
+    Route { policy: Policy { method, path, who, class }, handler: on(filter, handler), described: describe() }
 }
 
 /// Every route of this mode with its policy.
@@ -118,11 +132,16 @@ pub(crate) fn policies(mode: AuthMode) -> Vec<Policy> {
     table(mode).into_iter().map(|route| route.policy).collect()
 }
 
+/// The document of every route of this mode.
+pub(crate) fn document(mode: AuthMode) -> OpenApi {
+    openapi::document(table(mode).into_iter().map(|route| (route.policy, route.described)))
+}
+
 /// The table behind its guards, and what surrounds them all.
 pub(crate) fn router(shop: &Shop) -> Router {
     let guarded = |who, class| from_fn_with_state((shop.clone(), who, class), guard);
     let table = table(shop.auth.mode()).into_iter();
-    let routes = table.fold(Router::new(), |router, Route { policy, handler }| {
+    let routes = table.fold(Router::new(), |router, Route { policy, handler, .. }| {
         router.route(policy.path, handler.route_layer(guarded(policy.who, policy.class)))
     });
     // The size of an event stream is not known, so it would count as large.
@@ -196,7 +215,8 @@ mod tests {
                 Health
             }
         }
-        let Route { policy, .. } = route(Method::GET, "/", Named.into(), Named.into(), health::live);
+        let (who, class) = (Named.into(), Named.into());
+        let Route { policy, .. } = route(Method::GET, "/", who, class, health::live, health::docs::live);
         assert_eq!((policy.who, policy.class), (Probe, Health));
     }
 

@@ -1,5 +1,7 @@
 //! Tokens for trying things out, in mode dev only.
 
+pub(crate) mod docs;
+
 use std::time::Duration;
 
 use axum::Json;

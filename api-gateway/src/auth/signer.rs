@@ -6,9 +6,11 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use types::Timestamp;
+use utoipa::ToSchema;
 
 use super::claims::{Audience, Claims, Moment};
 use super::{Identity, MIN_SECRET};
+use crate::openapi::schemas;
 
 /// Makes tokens that a gateway with the same secret, issuer and audience believes.
 pub struct Signer {
@@ -18,11 +20,12 @@ pub struct Signer {
 }
 
 /// A token just made.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Token {
     /// For `Authorization: Bearer`.
     pub token: String,
     /// From then on it is refused.
+    #[schema(value_type = schemas::Moment)]
     pub expires_at: Timestamp,
 }
 

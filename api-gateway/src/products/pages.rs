@@ -17,6 +17,7 @@ use platform::metrics::{Lookups, Metrics};
 use proto::CATALOGUE_REVISION;
 use proto::product as pb;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::Product;
 use crate::conditional::{self, Tag};
@@ -48,9 +49,11 @@ struct Page {
     body: Bytes,
 }
 
-#[derive(Serialize)]
-struct Products {
+/// A page of products.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Products {
     products: Vec<Product>,
+    /// Empty on the last page.
     next_page_token: String,
 }
 

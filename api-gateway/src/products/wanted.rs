@@ -7,7 +7,7 @@ use crate::fields::{Fields, Read};
 use crate::query::Page;
 
 /// The longest text to look for, in characters.
-const LONGEST_QUERY: usize = 200;
+pub(super) const LONGEST_QUERY: usize = 200;
 
 /// What to list, and in which order.
 pub(crate) struct Filter(pub(crate) pb::GetProductsRequest);

@@ -60,7 +60,7 @@ async fn a_sane_request_id_goes_everywhere() {
 }
 
 /// Time that cannot be told.
-struct Broken;
+pub(crate) struct Broken;
 
 impl Clock for Broken {
     fn now(&self) -> Timestamp {

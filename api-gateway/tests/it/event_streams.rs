@@ -6,6 +6,7 @@ use http::{HeaderMap, Request, StatusCode};
 use serde_json::Value;
 use tower::ServiceExt as _;
 
+use crate::contract::CONTRACT;
 use crate::shop::{Answer, Shop, ask};
 
 /// An answer that goes on.
@@ -41,18 +42,21 @@ impl Shop {
 
     /// `Err` where there is no stream.
     pub(crate) async fn follow(&self, request: Request<axum::body::Body>) -> Result<Events, Answer> {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (head, body) = response.into_parts();
+        let mut answer = Answer { status: head.status, headers: head.headers.clone(), body: Vec::new() };
         let mut events = Events { headers: head.headers, body: body.into_data_stream(), text: String::new() };
         if head.status == StatusCode::OK && events.headers["content-type"] == "text/event-stream" {
             assert_eq!(events.next().await, Some(Block::Retry(1000)), "how to come back");
+            CONTRACT.check(&method, &path, &answer).unwrap();
             return Ok(events);
         }
-        let mut body = Vec::new();
         while let Some(chunk) = events.body.next().await {
-            body.extend(chunk.unwrap());
+            answer.body.extend(chunk.unwrap());
         }
-        Err(Answer { status: head.status, headers: events.headers, body })
+        CONTRACT.check(&method, &path, &answer).unwrap();
+        Err(answer)
     }
 }
 

@@ -69,7 +69,9 @@ async fn e1_whatever_a_service_says_the_answer_is_a_problem_that_tells_nothing_o
         for policy in policies.iter().filter(|policy| policy.path.starts_with("/api/")) {
             let body = body(policy).map(|body| body.to_string()).unwrap_or_default();
             let headers = [("authorization", admin.as_str()), ("content-type", "application/json")];
-            let answer = shop.send(ask(policy.method.as_str(), &path(policy.path), &headers, &body)).await;
+            // Not held against the document: no service of ours gives some of these codes without a reason.
+            let request = ask(policy.method.as_str(), &path(policy.path), &headers, &body);
+            let answer = shop.exchange(request).await;
             let document = answer.any_problem().to_string();
             for word in ["SELECT", "10.0.0.7", "/var/lib", ".rs", "panicked"] {
                 assert!(!document.contains(word), "{} {} {code:?}: {document}", policy.method, policy.path);

@@ -22,6 +22,7 @@ struct State {
     answers: HashMap<&'static str, VecDeque<Box<dyn Any + Send>>>,
     decisions: HashMap<&'static str, Box<dyn Any + Send>>,
     asked: Vec<(&'static str, Box<dyn Any + Send>, MetadataMap)>,
+    outage: Option<Status>,
 }
 
 /// What a service makes of a request.
@@ -81,6 +82,11 @@ impl Fake {
         self.0.lock().unwrap().decisions.insert(rpc, Box::new(decision));
     }
 
+    /// Answers every call so from now on; `None` ends it.
+    pub(crate) fn outage(&self, status: Option<Status>) {
+        self.0.lock().unwrap().outage = status;
+    }
+
     /// Forgets what it was told to answer.
     pub(crate) fn forget(&self, rpc: &'static str) {
         self.0.lock().unwrap().answers.remove(rpc);
@@ -111,6 +117,9 @@ impl Fake {
         let (metadata, _, message) = request.into_parts();
         let answer = {
             let mut state = self.0.lock().unwrap();
+            if let Some(status) = &state.outage {
+                return Err(status.clone());
+            }
             let decision = state.decisions.get(rpc).map(|decision| decision.downcast_ref::<Decision<Q, A>>());
             let decided = decision.map(|decision| decision.unwrap()(&message));
             state.asked.push((rpc, Box::new(message), metadata));

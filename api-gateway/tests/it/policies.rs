@@ -80,7 +80,7 @@ impl Outcome {
 pub(crate) fn path(pattern: &str) -> String {
     let id = if pattern.starts_with("/api/v1/checkout") { CHECKOUT } else { ORDER };
     let id = if pattern.starts_with("/api/v1/products") { "1" } else { id };
-    let path = pattern.replace("{product_id}", "1").replace("{id}", id);
+    let path = pattern.replace("{product_id}", "1").replace("{id}", id).replace("{asset}", "start.js");
     assert!(!path.contains('{'), "say in `path` what {pattern} is to be asked for");
     path
 }

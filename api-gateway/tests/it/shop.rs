@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use types::UserId;
 
+use crate::contract::CONTRACT;
 use crate::fake::Fake;
 
 pub(crate) const SECRET: &str = "a secret of at least thirty-two bytes";
@@ -109,7 +110,23 @@ impl Shop {
         (Self { services, clock, router }, serving)
     }
 
+    /// Every answer is held against the document.
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let answer = self.exchange(request).await;
+        let checked = CONTRACT.check(&method, &path, &answer);
+        if let Err(error) = checked {
+            let (status, body) = (answer.status, String::from_utf8_lossy(&answer.body));
+            panic!(
+                "{method} {path} is not as openapi.json says: {error}\n{status} {:?} {body}",
+                answer.headers
+            );
+        }
+        answer
+    }
+
+    /// As it comes.
+    pub(crate) async fn exchange(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (head, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
