@@ -65,6 +65,10 @@ pub(crate) fn start() -> Operation {
             &["Location", "Idempotent-Replayed", "Retry-After"],
             running(),
         )
+        .leads_to(StatusCode::CREATED, "getCheckout", "id", "$response.body#/checkout_id")
+        .leads_to(StatusCode::CREATED, "getOrder", "id", "$response.body#/order_id")
+        .leads_to(StatusCode::ACCEPTED, "getCheckout", "id", "$response.body#/checkout_id")
+        .leads_to(StatusCode::ACCEPTED, "watchCheckout", "id", "$response.body#/checkout_id")
         .refuses(StatusCode::BAD_REQUEST, &["missing_idempotency_key", "invalid_idempotency_key"])
         .refuses(StatusCode::PAYMENT_REQUIRED, &["payment_declined"])
         .refuses(

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use http::StatusCode;
 use serde_json::Value;
 use utoipa::ToSchema;
+use utoipa::openapi::link::LinkBuilder;
 use utoipa::openapi::path::{OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::schema::Components;
@@ -142,6 +143,16 @@ impl Operation {
 
     fn reply(mut self, status: StatusCode, reply: ResponseBuilder) -> Self {
         self.replies.insert(status, reply.build());
+        self
+    }
+
+    /// What the reply with this status says is what another operation asks for: its id, its parameter, and where
+    /// the reply has it (a runtime expression).
+    pub(crate) fn leads_to(mut self, status: StatusCode, id: &str, parameter: &str, place: &str) -> Self {
+        let link = LinkBuilder::new().operation_id(id).parameter(parameter, place).build();
+        if let Some(reply) = self.replies.get_mut(&status) {
+            reply.links.insert(id.to_owned(), link.into());
+        }
         self
     }
 

@@ -30,6 +30,11 @@ pub(crate) fn list() -> Operation {
         .in_query("page_size", page_size())
         .in_query("page_token", page_token())
         .replies::<Orders>(StatusCode::OK, "A page", &[], page)
+        .leads_to(StatusCode::OK, "getOrder", "id", "$response.body#/orders/0/id")
+        .leads_to(StatusCode::OK, "watchOrder", "id", "$response.body#/orders/0/id")
+        .leads_to(StatusCode::OK, "advanceOrder", "id", "$response.body#/orders/0/id")
+        .leads_to(StatusCode::OK, "cancelOrder", "id", "$response.body#/orders/0/id")
+        .leads_to(StatusCode::OK, "getCheckout", "id", "$response.body#/orders/0/checkout_id")
 }
 
 pub(crate) fn show() -> Operation {

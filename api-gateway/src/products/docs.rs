@@ -61,6 +61,11 @@ pub(crate) fn create() -> Operation {
     Operation::new(TAG, "createProduct", "A new product")
         .takes("NewProduct", fields.build(), example)
         .replies::<Product>(StatusCode::CREATED, "The product", &["ETag", "Location"], webcam())
+        .leads_to(StatusCode::CREATED, "getProduct", "id", "$response.body#/id")
+        .leads_to(StatusCode::CREATED, "replaceProduct", "id", "$response.body#/id")
+        .leads_to(StatusCode::CREATED, "deleteProduct", "id", "$response.body#/id")
+        .leads_to(StatusCode::CREATED, "getStock", "product_id", "$response.body#/id")
+        .leads_to(StatusCode::CREATED, "setStock", "product_id", "$response.body#/id")
         .refuses(StatusCode::SERVICE_UNAVAILABLE, &["initial_stock_not_set"])
 }
 

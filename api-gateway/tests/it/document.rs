@@ -139,6 +139,31 @@ fn operations_have_names_of_their_own_and_words_for_people() {
     }
 }
 
+#[test]
+fn every_link_leads_to_an_operation_with_that_parameter() {
+    let mut links = 0;
+    for (method, path, operation) in CONTRACT.operations() {
+        for (status, _, reply) in CONTRACT.replies(operation) {
+            for (id, link) in reply["links"].as_object().into_iter().flatten() {
+                let operations = CONTRACT.operations();
+                let there = operations.iter().find(|(.., other)| other["operationId"] == id.as_str());
+                let (.., there) = there.unwrap_or_else(|| panic!("{method} {path} leads to {id}"));
+                for (name, place) in link["parameters"].as_object().unwrap() {
+                    let known =
+                        there["parameters"].as_array().unwrap().iter().any(|known| known["name"] == *name);
+                    assert!(known, "{id} of {method} {path} takes no {name}");
+                    let place = place.as_str().and_then(|place| place.strip_prefix("$response.body#"));
+                    let example = &reply["content"]["application/json"]["example"];
+                    let found = example.pointer(place.unwrap());
+                    assert!(found.is_some(), "{status} of {method} {path} has no {place:?} for {id}");
+                    links += 1;
+                }
+            }
+        }
+    }
+    assert!(links > 10, "{links}");
+}
+
 /// A reply of the stock, and what the document says of it.
 fn checked(method: &str, path: &str, change: impl FnOnce(&mut Answer)) -> Result<(), String> {
     let headers =
