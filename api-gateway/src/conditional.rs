@@ -10,15 +10,15 @@ use std::fmt::{self, Write as _};
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, VARY,
-};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, VARY};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use proto::{Reason, Rejection};
 use tonic::Code;
 
 use crate::problem::{FieldError, Problem};
 
+const IF_MATCH: &str = "If-Match";
+const IF_NONE_MATCH: &str = "If-None-Match";
 /// What is appended to the tag of a compressed answer.
 const GZIPPED: &str = "-gzip";
 
@@ -80,15 +80,10 @@ impl Listed<'_> {
 
 /// What `If-Match` asks for; a weak tag never matches.
 pub(crate) fn if_match(headers: &HeaderMap) -> Result<Wanted, Problem> {
-    match value(headers, IF_MATCH).as_deref() {
+    match value(headers, IF_MATCH)?.as_deref() {
         None | Some("*") => Ok(Wanted::Any),
         Some(list) => {
-            let malformed = || {
-                let (field, message) =
-                    ("If-Match".to_owned(), "must be an ETag such as \"3\", or *".to_owned());
-                Problem::invalid(vec![FieldError { field, message }])
-            };
-            let tags = tags(list).ok_or_else(malformed)?;
+            let tags = tags(list).ok_or_else(|| malformed(IF_MATCH))?;
             let strong = tags.iter().filter(|tag| !tag.weak);
             Ok(Wanted::OneOf(strong.map(|tag| Tag(tag.plain().to_owned())).collect()))
         }
@@ -108,7 +103,7 @@ pub(crate) fn json(
     body: impl FnOnce() -> Result<Bytes, Problem>,
 ) -> Result<Response, Problem> {
     let head = [(CACHE_CONTROL, caching), (VARY, ACCEPT_ENCODING.as_str())];
-    Ok(match known(headers, tag) {
+    Ok(match known(headers, tag)? {
         Some(known) => (StatusCode::NOT_MODIFIED, head, [(ETAG, known)]).into_response(),
         None => {
             let content_type = [(CONTENT_TYPE, "application/json")];
@@ -117,16 +112,17 @@ pub(crate) fn json(
     })
 }
 
-/// The tag of what the client has, if `If-None-Match` names it. Weak tags count; what can't be read names nothing.
-fn known(headers: &HeaderMap, tag: &Tag) -> Option<String> {
-    match value(headers, IF_NONE_MATCH)?.as_str() {
-        "*" => Some(tag.to_string()),
-        list => {
-            let tags = tags(list).unwrap_or_default();
-            let found = tags.iter().find(|listed| listed.plain() == tag.0)?;
-            Some(format!("\"{}\"", found.opaque))
+/// The tag of what the client has, if `If-None-Match` names it. Weak tags count.
+fn known(headers: &HeaderMap, tag: &Tag) -> Result<Option<String>, Problem> {
+    Ok(match value(headers, IF_NONE_MATCH)?.as_deref() {
+        None => None,
+        Some("*") => Some(tag.to_string()),
+        Some(list) => {
+            let tags = tags(list).ok_or_else(|| malformed(IF_NONE_MATCH))?;
+            let found = tags.iter().find(|listed| listed.plain() == tag.0);
+            found.map(|found| format!("\"{}\"", found.opaque))
         }
-    }
+    })
 }
 
 /// Gives a compressed answer a tag of its own.
@@ -144,13 +140,17 @@ pub(crate) async fn tag_by_coding(mut response: Response) -> Response {
     response
 }
 
-fn value(headers: &HeaderMap, name: HeaderName) -> Option<String> {
-    let lines: Vec<&str> = headers.get_all(name).iter().map(text).collect();
-    (!lines.is_empty()).then(|| lines.join(",").trim().to_owned())
+/// All that a header says, if it is there. No tag of ours has anything but ASCII in it, so none of what else may be in
+/// a tag is read.
+fn value(headers: &HeaderMap, name: &'static str) -> Result<Option<String>, Problem> {
+    let lines = headers.get_all(name).iter().map(HeaderValue::to_str).collect::<Result<Vec<_>, _>>();
+    let lines = lines.map_err(|_| malformed(name))?;
+    Ok((!lines.is_empty()).then(|| lines.join(",").trim().to_owned()))
 }
 
-fn text(value: &HeaderValue) -> &str {
-    value.to_str().unwrap_or_default()
+fn malformed(name: &str) -> Problem {
+    let (field, message) = (name.to_owned(), "must be an ETag such as \"3\", several, or *".to_owned());
+    Problem::invalid(vec![FieldError { field, message }])
 }
 
 /// `"3", W/"4"`; `None` if it is no list of tags.
@@ -160,6 +160,9 @@ fn tags(list: &str) -> Option<Vec<Listed<'_>>> {
     while !rest.is_empty() {
         let (weak, tag) = rest.strip_prefix("W/").map_or((false, rest), |tag| (true, tag));
         let (opaque, after) = tag.strip_prefix('"')?.split_once('"')?;
+        if !opaque.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return None;
+        }
         tags.push(Listed { weak, opaque });
         let after = after.trim_start();
         rest = match after.strip_prefix(',') {
@@ -173,10 +176,13 @@ fn tags(list: &str) -> Option<Vec<Listed<'_>>> {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderName;
+
     use super::*;
 
-    fn headers(name: HeaderName, lines: &[&str]) -> HeaderMap {
-        lines.iter().map(|line| (name.clone(), line.parse().unwrap())).collect()
+    fn headers(name: &str, lines: &[&str]) -> HeaderMap {
+        let name: HeaderName = name.parse().unwrap();
+        lines.iter().map(|line| (name.clone(), HeaderValue::from_bytes(line.as_bytes()).unwrap())).collect()
     }
 
     #[test]
@@ -195,6 +201,11 @@ mod tests {
             (vec!["\"3"], None),
             (vec!["W/W/\"3\""], None),
             (vec!["\"3\" \"4\""], None),
+            (vec![""], one_of(&[])),
+            (vec!["\"\u{e9}\""], None),
+            (vec!["\u{e9}"], None),
+            (vec!["\"3\"", "\u{e9}"], None),
+            (vec!["\"a\tb\""], None),
         ] {
             assert_eq!(if_match(&headers(IF_MATCH, &lines)).ok(), wanted, "{lines:?}");
         }
@@ -212,10 +223,13 @@ mod tests {
             (vec!["W/\"3\""], Some("\"3\"")),
             (vec!["\"2\", \"3\""], Some("\"3\"")),
             (vec!["\"2\""], None),
-            (vec!["3"], None),
+            (vec![""], None),
         ] {
-            let known = known(&headers(IF_NONE_MATCH, &lines), &Tag::of_version(3));
+            let known = known(&headers(IF_NONE_MATCH, &lines), &Tag::of_version(3)).unwrap();
             assert_eq!(known.as_deref(), wanted, "{lines:?}");
+        }
+        for lines in [["3"], ["\"3"], ["\u{e9}"], ["\"\u{e9}\""]] {
+            assert!(known(&headers(IF_NONE_MATCH, &lines), &Tag::of_version(3)).is_err(), "{lines:?}");
         }
     }
 

@@ -20,10 +20,8 @@ impl Operation {
     /// What the client has already is not sent again.
     pub(crate) fn honours_if_none_match(self) -> Self {
         let tags = text("An `ETag`, several, or `*`: it is not sent again if it is still one of them");
-        self.in_header("If-None-Match", tags).replies_nothing(
-            StatusCode::NOT_MODIFIED,
-            "It is as you know it",
-            &["ETag", "Vary"],
-        )
+        self.in_header("If-None-Match", tags.pattern(Some(TAGS)))
+            .replies_nothing(StatusCode::NOT_MODIFIED, "It is as you know it", &["ETag", "Vary"])
+            .refuses(StatusCode::BAD_REQUEST, &["invalid_argument"])
     }
 }

@@ -84,7 +84,7 @@ async fn a_product_is_read_again_only_when_it_changed() {
     assert_eq!(answer.header("cache-control"), "public, no-cache");
 
     for (tags, status) in
-        [("\"3\"", 304), ("W/\"3\"", 304), ("*", 304), ("\"1\", \"3\"", 304), ("\"2\"", 200), ("3", 200)]
+        [("\"3\"", 304), ("W/\"3\"", 304), ("*", 304), ("\"1\", \"3\"", 304), ("\"2\"", 200), ("", 200)]
     {
         let answer = shop.send(ask("GET", "/api/v1/products/1", &[("if-none-match", tags)], "")).await;
         assert_eq!(answer.status, status, "{tags}");

@@ -42,7 +42,7 @@ impl Tour {
     pub(super) async fn what_was_seen(&mut self) {
         let (shop, _) = shop(settings(), None).await;
         self.everywhere(&shop, &[("if-none-match", "*")]).await;
-        for wrong in ["if-match", "last-event-id"] {
+        for wrong in ["if-match", "if-none-match", "last-event-id"] {
             self.everywhere(&shop, &[(wrong, "3 or so")]).await;
         }
         let bearer = format!("Bearer {}", shop.token(crate::owned::OWNER, api_gateway::auth::Role::User));
