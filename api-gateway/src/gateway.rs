@@ -17,6 +17,7 @@ use types::UserId;
 use crate::auth::{Identity, Role, Signer, Verifier, random_secret};
 use crate::client_address::Network;
 use crate::config::{AuthMode, Config, Settings, Timeouts};
+use crate::durations::Durations;
 use crate::events::Streams;
 use crate::limits::Limits;
 use crate::load::Load;
@@ -43,6 +44,7 @@ pub(crate) struct Inner {
     pub(crate) auth: Auth,
     pub(crate) limits: Option<Limits>,
     pub(crate) load: Load,
+    pub(crate) durations: Durations,
     pub(crate) trusted_proxies: Vec<Network>,
     pub(crate) cors_origins: Vec<HeaderValue>,
     /// `Strict-Transport-Security`, where it is to be said.
@@ -98,6 +100,7 @@ pub async fn open(
         auth: Auth::open(&settings, &world).await?,
         limits,
         load: Load::new(settings.max_requests, &world.metrics),
+        durations: Durations::new(&world.metrics),
         trusted_proxies: settings.trusted_proxies,
         cors_origins: settings.cors_origins,
         hsts,

@@ -12,6 +12,7 @@ mod class;
 mod client_address;
 mod conditional;
 mod config;
+mod durations;
 mod events;
 mod fields;
 mod gateway;

@@ -46,6 +46,8 @@ pub(crate) async fn observe(State(shop): State<Shop>, mut request: Request, next
         response = document(problem, &response, context.request_id());
     }
     finish(&mut response, &shop, context.request_id());
+    let matched = route.as_ref().map(MatchedPath::as_str);
+    shop.durations.record(matched, &method, response.status(), began.elapsed());
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
     let user_id = caller.map(|caller| caller.user_id.get());
     log(&context, method.as_str(), route, response.status(), began.elapsed(), user_id, cause.as_deref());
