@@ -88,6 +88,7 @@ pub async fn open(
              loopback address such as 127.0.0.1, or AUTH_MODE=jwt"
         );
     }
+    let world = world.of("api-gateway");
     let port = serve::open(settings.port.clone()).await?;
     let link = settings.redis.as_ref().map(Link::open).transpose()?;
     let limits = NonZeroU32::new(settings.rate_limit_rps)
@@ -173,12 +174,12 @@ impl Gateway {
 }
 
 /// The whole program: listens, reaches the services over TCP, serves until the shutdown.
-pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+pub async fn run(config: Config, world: World, shutdown: CancellationToken) -> anyhow::Result<()> {
     let listener = config.listen.bind().await?;
     let security = config.peer_tls.open().await?;
     let peers = Peers::connect(&config.peers, &security)?;
     let address = config.listen.bind_addr;
-    let gateway = open(config.settings(), address, peers, World::real()).await?;
+    let gateway = open(config.settings(), address, peers, world).await?;
     tokio::select! {
         served = gateway.serve(listener, shutdown) => served,
         never = security.follow() => match never {},

@@ -8,8 +8,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use futures::FutureExt as _;
 use http::header::{CACHE_CONTROL, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderName, HeaderValue, StatusCode};
-use platform::Context;
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+use platform::trace::{Kind, Span};
+use platform::{Context, World};
 use tokio::time::{Instant, timeout};
 
 use crate::gateway::Shop;
@@ -24,12 +25,14 @@ pub(crate) async fn observe(State(shop): State<Shop>, mut request: Request, next
     // A deadline is ours to set.
     request.headers_mut().remove("grpc-timeout");
     let limit = shop.timeouts.request;
-    let context = Context::arriving(request.headers(), shop.world.ids.as_ref(), limit);
-    request.extensions_mut().insert(context.clone());
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
+    let route = route.as_ref().map(MatchedPath::as_str);
+    let (context, span) = arrived(&shop, &request, route, limit);
+    request.extensions_mut().insert(context.clone());
 
-    let answered = AssertUnwindSafe(timeout(limit, next.run(request))).catch_unwind().await;
+    let answering = AssertUnwindSafe(timeout(limit, next.run(request))).catch_unwind();
+    let answered = Span::only(span.as_ref(), answering).await;
     let mut response = match answered {
         Ok(Ok(response)) => response,
         Ok(Err(_elapsed)) => Problem::timeout().into_response(),
@@ -46,12 +49,65 @@ pub(crate) async fn observe(State(shop): State<Shop>, mut request: Request, next
         response = document(problem, &response, context.request_id());
     }
     finish(&mut response, &shop, context.request_id());
-    let matched = route.as_ref().map(MatchedPath::as_str);
-    shop.durations.record(matched, &method, response.status(), began.elapsed());
-    let route = route.as_ref().map_or("none", MatchedPath::as_str);
+    shop.durations.record(route, &method, response.status(), began.elapsed());
+    if let Some(span) = span {
+        traced(span, response.status());
+    }
+    let route = route.unwrap_or("none");
     let user_id = caller.map(|caller| caller.user_id.get());
     log(&context, method.as_str(), route, response.status(), began.elapsed(), user_id, cause.as_deref());
     response
+}
+
+/// The context of a request, and its span if it is traced. Probes are not: they come every few seconds and say nothing.
+fn arrived(shop: &Shop, request: &Request, route: Option<&str>, limit: Duration) -> (Context, Option<Span>) {
+    let (headers, World { ids, tracer, .. }) = (request.headers(), &shop.world);
+    if route.is_some_and(|route| route.starts_with("/health")) {
+        return (Context::arriving(headers, ids.as_ref(), limit), None);
+    }
+    let (context, mut span) = Context::traced(headers, ids.as_ref(), limit, tracer, Kind::Server);
+    if let Some(span) = &mut span {
+        describe(span, request.method(), route);
+        span.set("oxcart.request_id", context.request_id().to_owned());
+    }
+    (context, span)
+}
+
+/// By the semantic conventions, without the path: only its pattern is not somebody's business.
+fn describe(span: &mut Span, method: &Method, route: Option<&str>) {
+    // A method that HTTP does not know is what anybody has made up.
+    let method = if is_known(method) { method.as_str() } else { "_OTHER" };
+    span.set("http.request.method", method.to_owned());
+    let named = if method == "_OTHER" { "HTTP" } else { method };
+    match route {
+        Some(route) => {
+            span.set("http.route", route.to_owned());
+            span.rename(format!("{named} {route}"));
+        }
+        None => span.rename(named.to_owned()),
+    }
+}
+
+fn is_known(method: &Method) -> bool {
+    matches!(
+        *method,
+        Method::GET
+            | Method::HEAD
+            | Method::POST
+            | Method::PUT
+            | Method::PATCH
+            | Method::DELETE
+            | Method::OPTIONS
+            | Method::CONNECT
+            | Method::TRACE
+    )
+}
+
+fn traced(mut span: Span, status: StatusCode) {
+    span.set("http.response.status_code", i64::from(status.as_u16()));
+    if status.is_server_error() {
+        span.fail(status.as_str().to_owned());
+    }
 }
 
 /// The document in place of a response, with the headers that layers further in have set.
@@ -88,12 +144,19 @@ fn log(
     user_id: Option<i64>,
     cause: Option<&str>,
 ) {
-    let (request_id, status) = (context.request_id(), status.as_u16());
+    let (request_id, trace_id, status) = (context.request_id(), context.trace_id(), status.as_u16());
     let duration_ms = platform::milliseconds(took);
+    macro_rules! line {
+        ($level:ident, $message:literal) => {
+            tracing::$level!(
+                method, route, status, duration_ms, user_id, request_id, %trace_id, cause, $message
+            )
+        };
+    }
     if status >= 500 {
-        tracing::error!(method, route, status, duration_ms, request_id, user_id, cause, "request failed");
+        line!(error, "request failed");
     } else {
-        tracing::info!(method, route, status, duration_ms, request_id, user_id, cause, "request");
+        line!(info, "request");
     }
 }
 

@@ -12,9 +12,9 @@ const NAME: &str = "cart-service";
 
 fn main() -> ExitCode {
     match platform::config::task::<Config>("CART") {
-        Task::Serve(config) => {
-            platform::run(NAME, &config.log.clone(), |shutdown| cart_service::run(config, shutdown))
-        }
+        Task::Serve(config) => platform::run(NAME, &config.log.clone(), |world, shutdown| {
+            cart_service::run(config, world, shutdown)
+        }),
         Task::HealthCheck(config) => platform::healthcheck::grpc(NAME, &config.listen, &config.tls),
     }
 }

@@ -85,10 +85,12 @@ impl Service {
     }
 
     fn with(store: Arc<dyn Store>, cache: Cache, peers: Peers, log: Arc<dyn EventLog>, world: World) -> Self {
+        let world = world.of("cart-service");
         let catalogue = Catalogue::new(peers.product);
         let carts = Carts::new(store, cache, catalogue, world.clone());
         let api = Api::new(carts.clone());
         let server = platform::grpc::server("cart", world.ids.clone())
+            .traced(world.tracer.clone())
             .add(CartServiceServer::new(api.clone()))
             .add(AddCartItemServiceServer::new(api))
             .reflection(proto::DESCRIPTOR)
@@ -151,11 +153,10 @@ fn probe(carts: Carts, log: Reached) -> impl Fn() -> BoxFuture<'static, bool> + 
 }
 
 /// The program: listens, opens, serves until `shutdown`.
-pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+pub async fn run(config: Config, world: World, shutdown: CancellationToken) -> anyhow::Result<()> {
     let listener = config.listen.bind().await?;
     let security = config.tls.open().await?;
     let peers = Peers { product: security.connect("product", &config.product_service_addr)? };
-    let world = World::real();
     let log = event_log::config::open(&config.events, &config.data_dir, Sharing::Shared, world.clone())
         .await
         .context("can't open the event log")?;

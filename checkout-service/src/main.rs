@@ -12,9 +12,9 @@ const NAME: &str = "checkout-service";
 
 fn main() -> ExitCode {
     match platform::config::task::<Config>("CHECKOUT") {
-        Task::Serve(config) => {
-            platform::run(NAME, &config.log.clone(), |shutdown| checkout_service::run(config, shutdown))
-        }
+        Task::Serve(config) => platform::run(NAME, &config.log.clone(), |world, shutdown| {
+            checkout_service::run(config, world, shutdown)
+        }),
         Task::HealthCheck(config) => platform::healthcheck::grpc(NAME, &config.listen, &config.tls),
     }
 }

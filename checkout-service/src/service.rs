@@ -59,6 +59,7 @@ pub async fn open(
 impl Service {
     /// The service on a store that is open already.
     pub fn new(store: Arc<dyn Store>, peers: Peers, log: Arc<dyn EventLog>, world: World) -> Self {
+        let world = world.of("checkout-service");
         let watchers = Watchers::default();
         let participants = Participants { inventory: peers.inventory, payment: peers.payment };
         let executor = Executor::new(store.clone(), participants, watchers.clone(), world.clone());
@@ -71,6 +72,7 @@ impl Service {
         let api =
             Api { initiator: Arc::new(initiator), store: store.clone(), watchers, world: world.clone() };
         let server = grpc::server("checkout", world.ids.clone())
+            .traced(world.tracer.clone())
             .add(CheckoutServiceServer::new(api))
             .reflection(proto::DESCRIPTOR)
             .build();
@@ -124,8 +126,7 @@ impl Service {
 ///
 /// # Errors
 /// What hinders it from starting, or the first worker that fails.
-pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let world = World::real();
+pub async fn run(config: Config, world: World, shutdown: CancellationToken) -> anyhow::Result<()> {
     let listener = config.listen.bind().await?;
     let security = config.tls.open().await?;
     let peers = Peers {

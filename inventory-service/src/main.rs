@@ -12,9 +12,9 @@ const NAME: &str = "inventory-service";
 
 fn main() -> ExitCode {
     match platform::config::task::<Config>("INVENTORY") {
-        Task::Serve(config) => {
-            platform::run(NAME, &config.log.clone(), |shutdown| inventory_service::run(config, shutdown))
-        }
+        Task::Serve(config) => platform::run(NAME, &config.log.clone(), |world, shutdown| {
+            inventory_service::run(config, world, shutdown)
+        }),
         Task::HealthCheck(config) => platform::healthcheck::grpc(NAME, &config.listen, &config.tls),
     }
 }

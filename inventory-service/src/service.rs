@@ -35,9 +35,11 @@ pub async fn open(location: &Location, world: World) -> anyhow::Result<Service> 
 impl Service {
     /// The service on a store that is open already.
     pub fn new(store: Arc<dyn Store>, world: World) -> Self {
+        let world = world.of("inventory-service");
         let counts = Counts::new(&world.metrics);
         let api = Api { store: store.clone(), clock: world.clock.clone(), counts: counts.clone() };
         let grpc = grpc::server("inventory", world.ids.clone())
+            .traced(world.tracer.clone())
             .add(InventoryServiceServer::new(api))
             .reflection(proto::DESCRIPTOR)
             .build();
@@ -79,10 +81,9 @@ impl Service {
 ///
 /// # Errors
 /// When the port is taken, the store can't be opened, or a worker fails.
-pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+pub async fn run(config: Config, world: World, shutdown: CancellationToken) -> anyhow::Result<()> {
     let listener = config.listen.bind().await?;
     let security = config.tls.open().await?;
-    let service =
-        open(&config.data.store("inventory")?, World::real()).await.context("can't open the stock")?;
+    let service = open(&config.data.store("inventory")?, world).await.context("can't open the stock")?;
     platform::serve(service.grpc(), listener, &security, |stop| service.work(stop), shutdown).await
 }

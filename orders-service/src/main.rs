@@ -12,9 +12,9 @@ const NAME: &str = "orders-service";
 
 fn main() -> ExitCode {
     match platform::config::task::<Config>("ORDERS") {
-        Task::Serve(config) => {
-            platform::run(NAME, &config.log.clone(), |shutdown| orders_service::run(config, shutdown))
-        }
+        Task::Serve(config) => platform::run(NAME, &config.log.clone(), |world, shutdown| {
+            orders_service::run(config, world, shutdown)
+        }),
         Task::HealthCheck(config) => platform::healthcheck::grpc(NAME, &config.listen, &config.tls),
     }
 }

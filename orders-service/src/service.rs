@@ -61,15 +61,13 @@ impl Service {
         log: Arc<dyn EventLog>,
         world: World,
     ) -> Self {
-        let ids = world.ids.clone();
+        let world = world.of("orders-service");
+        let server = grpc::server("orders", world.ids.clone()).traced(world.tracer.clone());
         let (changed, due) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let counts = Counts::new(&world.metrics);
         let orders = Orders { store, world, counts, changed, due, watchers: Watchers::default() };
         let api = Api { orders: orders.clone() };
-        let server = grpc::server("orders", ids)
-            .add(OrdersServiceServer::new(api))
-            .reflection(proto::DESCRIPTOR)
-            .build();
+        let server = server.add(OrdersServiceServer::new(api)).reflection(proto::DESCRIPTOR).build();
         Self { orders, peers, instance, log, server }
     }
 
@@ -132,10 +130,9 @@ impl Service {
 }
 
 /// Runs the program until `shutdown`. A port that is taken is found out before anything is opened.
-pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+pub async fn run(config: Config, world: World, shutdown: CancellationToken) -> anyhow::Result<()> {
     let listener = config.listen.bind().await?;
     let security = config.tls.open().await?;
-    let world = World::real();
     let peers = Peers {
         inventory: security.connect("inventory", &config.inventory_service_addr)?,
         payment: security.connect("payment", &config.payment_service_addr)?,

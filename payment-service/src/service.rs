@@ -41,8 +41,10 @@ pub async fn open(places: &Places, settings: &Settings, world: World) -> anyhow:
 impl Service {
     /// The service on a store that is open already, with any provider.
     pub fn new(store: Arc<dyn Store>, provider: Arc<dyn Provider>, world: World) -> Self {
+        let world = world.of("payment-service");
         let cashier = Cashier::new(store.clone(), provider, world.clone());
         let server = grpc::server("payment", world.ids.clone())
+            .traced(world.tracer.clone())
             .add(PaymentServiceServer::new(Api { cashier: cashier.clone() }))
             .reflection(proto::DESCRIPTOR)
             .build();
@@ -77,9 +79,9 @@ impl Service {
 ///
 /// # Errors
 /// What hinders it from starting, or the first task that fails.
-pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+pub async fn run(config: Config, world: World, shutdown: CancellationToken) -> anyhow::Result<()> {
     let listener = config.listen.bind().await?;
     let security = config.tls.open().await?;
-    let service = open(&Places::try_from(&config.data)?, &config.settings, World::real()).await?;
+    let service = open(&Places::try_from(&config.data)?, &config.settings, world).await?;
     platform::serve(service.grpc(), listener, &security, |stop| service.work(stop), shutdown).await
 }

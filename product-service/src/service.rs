@@ -30,8 +30,10 @@ pub struct Service {
 pub async fn open(location: &Location, world: World) -> anyhow::Result<Service> {
     let store = store::open(location).await.context("can't open the catalogue")?;
     let shelf = Shelf::open(store).await.context("can't read the catalogue")?;
+    let world = world.of("product-service");
     let api = Api::new(shelf.clone(), world.clock.clone());
     let server = platform::grpc::server("product", world.ids)
+        .traced(world.tracer)
         .add(ProductServiceServer::new(api))
         .reflection(proto::DESCRIPTOR)
         .build();
@@ -71,9 +73,9 @@ impl Service {
 ///
 /// # Errors
 /// What hinders it from starting or serving.
-pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+pub async fn run(config: Config, world: World, shutdown: CancellationToken) -> anyhow::Result<()> {
     let listener = config.listen.bind().await?;
     let security = config.tls.open().await?;
-    let service = open(&config.data.store("product")?, World::real()).await?;
+    let service = open(&config.data.store("product")?, world).await?;
     platform::serve(service.grpc(), listener, &security, |stop| service.work(stop), shutdown).await
 }

@@ -9,6 +9,7 @@ use api_gateway::AuthMode;
 use api_gateway::auth::{Identity, Role, Signer, Token};
 use platform::World;
 use platform::config::Log;
+use platform::trace::Settings as Traces;
 use tokio_util::sync::CancellationToken;
 use types::UserId;
 
@@ -31,24 +32,27 @@ const AUDIT_PATIENCE: Duration = Duration::from_secs(10);
 /// Starts the shop, or carries out a command. The code is 0 when it was done, 1 when not, or when an audit
 /// found violations.
 pub fn run(settings: Config) -> ExitCode {
-    // A command runs beside a shop, whose port for metrics is taken.
-    let log = Log { metrics_addr: None, ..settings.log.clone() };
+    // A command runs beside a shop, whose port for metrics is taken. What it does is no request.
+    let traces = Traces { otel_exporter_otlp_endpoint: None, ..settings.log.traces.clone() };
+    let log = Log { metrics_addr: None, traces, ..settings.log.clone() };
     match settings.command.clone() {
-        None => platform::run("oxcart", &settings.log.clone(), |shutdown| serve(settings, shutdown)),
+        None => {
+            platform::run("oxcart", &settings.log.clone(), |world, shutdown| serve(settings, world, shutdown))
+        }
         Some(Command::Demo { url }) => {
-            platform::run("oxcart demo", &log, |shutdown| stoppable(demo::run(settings, url), shutdown))
+            platform::run("oxcart demo", &log, |_, shutdown| stoppable(demo::run(settings, url), shutdown))
         }
         Some(Command::Token { user, role }) => {
-            platform::run("oxcart token", &log, |_| async move { print_token(&settings, user, role) })
+            platform::run("oxcart token", &log, |_, _| async move { print_token(&settings, user, role) })
         }
         Some(Command::Audit) => {
-            platform::run("oxcart audit", &log, |shutdown| stoppable(print_audit(settings), shutdown))
+            platform::run("oxcart audit", &log, |_, shutdown| stoppable(print_audit(settings), shutdown))
         }
         Some(Command::Dlq(command)) => {
-            platform::run("oxcart dlq", &log, |shutdown| stoppable(dlq::run(settings, command), shutdown))
+            platform::run("oxcart dlq", &log, |_, shutdown| stoppable(dlq::run(settings, command), shutdown))
         }
         Some(Command::Top(top)) => {
-            platform::run("oxcart top", &log, |shutdown| stoppable(top::run(settings, top), shutdown))
+            platform::run("oxcart top", &log, |_, shutdown| stoppable(top::run(settings, top), shutdown))
         }
         Some(Command::Healthcheck) => {
             let Config { bind_addr, http_port, gateway, .. } = settings;
@@ -57,9 +61,8 @@ pub fn run(settings: Config) -> ExitCode {
     }
 }
 
-async fn serve(settings: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+async fn serve(settings: Config, world: World, shutdown: CancellationToken) -> anyhow::Result<()> {
     let listeners = Listeners::bind(&settings).await?;
-    let world = World::real();
     let shop = shop::open(&settings, &listeners, world.clone()).await?;
     let addresses = Addresses { metrics: world.metrics.served_at(), ..listeners.addresses()? };
     addresses.write(&settings.data_dir)?;

@@ -47,7 +47,7 @@ pub async fn bind(address: SocketAddr, variable: &str) -> anyhow::Result<TcpList
         .with_context(|| format!("can't listen on {address}, choose another {variable} or BIND_ADDR"))
 }
 
-/// What is told of a running program: log lines and numbers.
+/// What is told of a running program: log lines, numbers and traces.
 #[derive(clap::Args, Debug, Clone)]
 pub struct Log {
     /// Least level to log: error, warn, info, debug, trace; also by module, as in "info,sqlx=warn"
@@ -59,6 +59,9 @@ pub struct Log {
     /// Address and port that serve metrics as Prometheus text at /metrics, as 0.0.0.0:9100; unset: none
     #[arg(long, env = "METRICS_ADDR")]
     pub metrics_addr: Option<SocketAddr>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "described where it is defined")]
+    pub traces: crate::trace::Settings,
 }
 
 /// The shape of a log line.

@@ -1,8 +1,8 @@
 //! What crosses a call besides its message.
 
 mod timeout;
-mod trace;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use tokio::time::Instant;
 use tonic::metadata::MetadataValue;
 
 use crate::ids::{Ids, RandomIds};
+use crate::trace::{Kind, Span, Trace, Tracer};
 
 pub(crate) use timeout::grpc_timeout;
-use trace::Trace;
 
 /// The header and metadata key of the request id.
 const REQUEST_ID: &str = "x-request-id";
 /// The header and metadata key of the W3C trace context.
-const TRACEPARENT: &str = "traceparent";
+pub(crate) const TRACEPARENT: &str = "traceparent";
 /// The longest request id kept from a client, in characters.
 const MAX_REQUEST_ID: usize = 128;
 /// What a call may take where nobody set a limit.
@@ -30,6 +30,22 @@ pub struct Context {
     request_id: Arc<str>,
     trace: Trace,
     deadline: Instant,
+}
+
+/// What is kept of a request by work that goes on when the request is over.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The request's id; empty if it is not known.
+    pub request_id: String,
+    /// Its trace, as a W3C `traceparent`; empty if it is not known.
+    pub traceparent: String,
+}
+
+impl Origin {
+    /// The id of the trace, in 32 hexadecimal digits, if it is known: for log lines.
+    pub fn trace_id(&self) -> Option<impl fmt::Display + use<>> {
+        Trace::parse(self.traceparent.as_bytes()).map(Trace::trace_id)
+    }
 }
 
 impl Context {
@@ -47,22 +63,46 @@ impl Context {
         Self::arriving(&HeaderMap::new(), ids, budget)
     }
 
+    /// A context of what goes on for a request that may be over, with a budget of its own.
+    pub fn going_on(origin: &Origin, ids: &dyn Ids, budget: Duration) -> Self {
+        let request_id = match acceptable(origin.request_id.as_bytes()) {
+            Some(text) => Arc::from(text),
+            None => Arc::from(ids.next().to_string()),
+        };
+        let trace = Trace::parse(origin.traceparent.as_bytes()).unwrap_or_else(|| Trace::begin(ids.next()));
+        Self { request_id, trace, deadline: Instant::now() + budget }
+    }
+
+    /// What is to be kept of this request by work that goes on when it is over.
+    pub fn origin(&self) -> Origin {
+        Origin { request_id: self.request_id().to_owned(), traceparent: self.traceparent() }
+    }
+
     /// The context of a request with these headers, HTTP or gRPC.
     ///
-    /// Keeps an `x-request-id` of 1 to 128 visible ASCII characters and continues a valid `traceparent` in a span
-    /// of its own; what is missing or malformed is made anew. The deadline is the sooner of `grpc-timeout` and
-    /// `limit`; a malformed timeout counts as none.
+    /// Keeps an `x-request-id` of 1 to 128 visible ASCII characters and a valid `traceparent`; what is missing or
+    /// malformed is made anew. The deadline is the sooner of `grpc-timeout` and `limit`; a malformed timeout counts as
+    /// none.
     pub fn arriving(headers: &HeaderMap, ids: &dyn Ids, limit: Duration) -> Self {
+        Self::traced(headers, ids, limit, &Tracer::default(), Kind::Server).0
+    }
+
+    /// The same, and a span for the request if it is sampled. Then the context's trace is that span.
+    pub fn traced(
+        headers: &HeaderMap,
+        ids: &dyn Ids,
+        limit: Duration,
+        tracer: &Tracer,
+        kind: Kind,
+    ) -> (Self, Option<Span>) {
         let request_id = match headers.get(REQUEST_ID).and_then(|value| acceptable(value.as_bytes())) {
             Some(text) => Arc::from(text),
             None => Arc::from(ids.next().to_string()),
         };
-        let trace = match headers.get(TRACEPARENT).and_then(|value| Trace::parse(value.as_bytes())) {
-            Some(parent) => parent.child(ids.next()),
-            None => Trace::begin(ids.next()),
-        };
+        let parent = headers.get(TRACEPARENT).and_then(|value| Trace::parse(value.as_bytes()));
+        let (trace, span) = tracer.arrive(kind, parent, ids);
         let budget = grpc_timeout(headers).map_or(limit, |timeout| timeout.min(limit));
-        Self { request_id, trace, deadline: Instant::now() + budget }
+        (Self { request_id, trace, deadline: Instant::now() + budget }, span)
     }
 
     /// The same call with no more than `budget` left.
@@ -72,7 +112,7 @@ impl Context {
     }
 
     /// An outgoing request that carries this context: what is left of the deadline as `grpc-timeout`, the request
-    /// id, and the trace with our span as the parent.
+    /// id and the trace. Sent within a span, it gets one of its own below that one, which then is its trace.
     pub fn request<M>(&self, message: M) -> tonic::Request<M> {
         let mut request = tonic::Request::new(message);
         request.set_timeout(self.remaining());
@@ -99,9 +139,14 @@ impl Context {
         &self.request_id
     }
 
-    /// The trace with our span, as a W3C `traceparent`: for outgoing calls and events.
+    /// The trace as a W3C `traceparent`, with our span if there is one: for outgoing calls and events.
     pub fn traceparent(&self) -> String {
         self.trace.to_string()
+    }
+
+    /// The id of the trace, in 32 hexadecimal digits: for log lines.
+    pub fn trace_id(&self) -> impl fmt::Display + use<> {
+        self.trace.trace_id()
     }
 }
 
@@ -146,12 +191,12 @@ mod tests {
     }
 
     #[test]
-    fn goes_on_with_the_trace_in_a_span_of_its_own() {
+    fn a_trace_that_nobody_records_here_goes_on_as_it_came() {
         let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-        let made = arriving(&[(TRACEPARENT, parent)]).traceparent();
-        assert_eq!(&made[..36], &parent[..36], "same trace");
-        assert_ne!(&made[36..52], &parent[36..52], "own span");
-        assert_eq!(&made[52..], "-01");
+        let kept = arriving(&[(TRACEPARENT, parent)]);
+        assert_eq!(kept.traceparent(), parent);
+        assert_eq!(kept.trace_id().to_string(), &parent[3..35]);
+        assert!(arriving(&[]).traceparent().ends_with("-00"), "nobody has recorded it");
         assert_ne!(&arriving(&[(TRACEPARENT, "00-zz-1-01")]).traceparent()[3..35], &parent[3..35]);
     }
 
@@ -175,6 +220,16 @@ mod tests {
         assert_eq!(there.remaining(), Duration::from_millis(1500));
         assert_eq!(there.traceparent()[..36], context.traceparent()[..36]);
         assert_eq!(outgoing[TRACEPARENT], context.traceparent());
+    }
+
+    #[test]
+    fn what_outlives_a_request_has_its_id_and_its_trace() {
+        let context = arriving(&[(REQUEST_ID, "r-1")]);
+        let later = Context::going_on(&context.origin(), &RandomIds, DEFAULT_BUDGET);
+        assert_eq!((later.request_id(), later.traceparent()), ("r-1", context.traceparent()));
+        let unknown = Context::going_on(&Origin::default(), &RandomIds, DEFAULT_BUDGET);
+        assert!(!unknown.request_id().is_empty());
+        assert_ne!(unknown.traceparent(), context.traceparent());
     }
 
     #[test]

@@ -30,9 +30,9 @@ use tonic::service::Routes;
 use tonic_reflection::server::Builder as Reflection;
 use tower::{BoxError, Service};
 
-use crate::Context;
 use crate::health::Health;
 use crate::ids::Ids;
+use crate::trace::Tracer;
 use lazy::Lazy;
 
 /// Calls at once, over all connections and those in process. More would only wait for the same two cores and disks.
@@ -40,13 +40,15 @@ const MAX_CALLS: usize = 512;
 
 /// Begins a server; `name` is the program's in log lines, `ids` makes request ids and spans.
 pub fn server(name: &'static str, ids: Arc<dyn Ids>) -> Builder {
-    Builder { name, ids, routes: Routes::default(), services: Vec::new(), max_calls: MAX_CALLS }
+    let tracer = Tracer::default();
+    Builder { name, ids, tracer, routes: Routes::default(), services: Vec::new(), max_calls: MAX_CALLS }
 }
 
 /// A server in the making.
 pub struct Builder {
     name: &'static str,
     ids: Arc<dyn Ids>,
+    tracer: Tracer,
     routes: Routes,
     services: Vec<&'static str>,
     max_calls: usize,
@@ -99,6 +101,12 @@ impl Builder {
         self
     }
 
+    /// Each call has a span there, but those of the health service.
+    #[must_use]
+    pub fn traced(self, tracer: Tracer) -> Self {
+        Self { tracer, ..self }
+    }
+
     /// At most so many calls at once, instead of 512.
     #[must_use]
     pub fn max_calls(self, max_calls: usize) -> Self {
@@ -110,7 +118,10 @@ impl Builder {
         let health = Health::new();
         let routes = self.routes.add_service(health.server(self.services)).prepare();
         let places = Arc::new(Semaphore::new(self.max_calls));
-        Server { routes, shared: Arc::new(Shared { name: self.name, ids: self.ids, places, health }) }
+        Server {
+            routes,
+            shared: Arc::new(Shared { name: self.name, ids: self.ids, tracer: self.tracer, places, health }),
+        }
     }
 }
 
@@ -127,6 +138,7 @@ pub struct Server {
 struct Shared {
     name: &'static str,
     ids: Arc<dyn Ids>,
+    tracer: Tracer,
     places: Arc<Semaphore>,
     health: Health,
 }
@@ -153,10 +165,10 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         // Now, not when first polled: the deadline must not fall behind the one that tonic's transport keeps.
-        let context = Context::arriving(request.headers(), self.shared.ids.as_ref(), call::LIMIT);
+        let (context, span) = self.arrived(&request);
         let server = self.clone();
         let request = request.map(Body::new);
-        Box::pin(async move { Ok(server.answer(request, context).await) })
+        Box::pin(async move { Ok(server.answer(request, context, span).await) })
     }
 }
 

@@ -21,11 +21,12 @@ mod serve;
 pub mod tasks;
 mod telemetry;
 pub mod tls;
+pub mod trace;
 pub mod transport;
 pub mod watch;
 mod world;
 
-pub use context::Context;
+pub use context::{Context, Origin};
 /// The allocator of every program; measured, it saves 15 to 25 % of the processor time.
 pub use mimalloc::MiMalloc as Allocator;
 pub use run::run;

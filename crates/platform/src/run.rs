@@ -10,22 +10,24 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
-use crate::{config, telemetry};
+use crate::trace::Tracer;
+use crate::{World, config, telemetry};
 
 /// How long blocking work may go on after everything else has ended.
 const LAST_MOMENTS: Duration = Duration::from_secs(1);
 
-/// Runs a program: log lines to stderr, metrics where they are asked for, a multi-threaded runtime, and `start` with a token that SIGTERM or SIGINT
-/// cancels. A second signal ends the process at once. An error is one line on stderr and exit code 1.
+/// Runs a program: log lines to stderr, metrics and traces where they are asked for, a multi-threaded runtime, and
+/// `start` with the world as it is and a token that SIGTERM or SIGINT cancels. A second signal ends the process at once.
+/// An error is one line on stderr and exit code 1.
 pub fn run<F, Running>(program: &'static str, log: &config::Log, start: F) -> ExitCode
 where
-    F: FnOnce(CancellationToken) -> Running,
+    F: FnOnce(World, CancellationToken) -> Running,
     Running: Future<Output = anyhow::Result<()>>,
 {
     telemetry::start(log);
     #[cfg(feature = "failpoints")]
     let _armed = crate::fault::armed::by_the_environment();
-    match run_to_the_end(program, log.metrics_addr, start) {
+    match run_to_the_end(program, log, start) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Not a log line: whoever started the program by hand must see it whatever the log level.
@@ -35,13 +37,9 @@ where
     }
 }
 
-fn run_to_the_end<F, Running>(
-    program: &'static str,
-    metrics_addr: Option<SocketAddr>,
-    start: F,
-) -> anyhow::Result<()>
+fn run_to_the_end<F, Running>(program: &'static str, log: &config::Log, start: F) -> anyhow::Result<()>
 where
-    F: FnOnce(CancellationToken) -> Running,
+    F: FnOnce(World, CancellationToken) -> Running,
     Running: Future<Output = anyhow::Result<()>>,
 {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -51,9 +49,14 @@ where
     let outcome = runtime.block_on(async {
         let shutdown = CancellationToken::new();
         let impatient = second_signal(program, shutdown.clone());
-        let metrics = serve_metrics(program, metrics_addr).await?;
+        let metrics = serve_metrics(program, log.metrics_addr).await?;
+        let world = World::real();
+        let tracer = Tracer::open(&log.traces, program, &world.metrics)?;
         tokio::select! {
-            outcome = start(shutdown) => outcome,
+            outcome = start(World { tracer: tracer.clone(), ..world }, shutdown) => {
+                tracer.close().await;
+                outcome
+            }
             outcome = metrics => outcome,
             impatient = impatient => impatient.and_then(|()| anyhow::bail!("stopped at once by a second signal")),
         }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, ready};
-use http::{Request, Response, Uri};
+use http::{HeaderValue, Request, Response, Uri};
 use tokio::time::Instant;
 use tonic::Status;
 use tonic::body::Body;
@@ -20,10 +20,11 @@ use tower::Service;
 use tower::util::BoxCloneSyncService;
 
 use crate::breaker::Breaker;
-use crate::context::grpc_timeout;
+use crate::context::{TRACEPARENT, grpc_timeout};
 use crate::grpc;
 use crate::grpc::call::{is_health, too_late};
 use crate::tls::Credentials;
+use crate::trace::{Span, rpc};
 use attempt::Attempt;
 use secured::Whom;
 
@@ -197,17 +198,28 @@ impl Service<Request<Body>> for Transport {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let timeout = grpc_timeout(request.headers());
         if timeout.is_some_and(|timeout| timeout.is_zero()) {
             return ready(Err(too_late())).boxed();
         }
         let deadline = timeout.map(|timeout| Instant::now() + timeout);
+        let span = traced(&mut request);
         match self.next(request.uri().path()) {
-            Some(attempt) => attempt.send(request, deadline).boxed(),
+            Some(attempt) => attempt.send(request, deadline, span).boxed(),
             None => ready(Err(Status::unavailable(format!("{} is not available", self.peer)))).boxed(),
         }
     }
+}
+
+/// The span of a call that is made within another one. The other side goes on with it.
+fn traced(request: &mut Request<Body>) -> Option<Span> {
+    let path = request.uri().path();
+    let span = if is_health(path) { None } else { rpc::sent(path) }?;
+    if let Ok(parent) = HeaderValue::try_from(span.traceparent()) {
+        request.headers_mut().insert(TRACEPARENT, parent);
+    }
+    Some(span)
 }
 
 impl fmt::Debug for Transport {

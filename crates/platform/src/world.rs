@@ -5,9 +5,10 @@ use std::sync::Arc;
 use crate::clock::{Clock, SystemClock};
 use crate::ids::{Ids, RandomIds};
 use crate::metrics::Metrics;
+use crate::trace::Tracer;
 
-/// Where time and new ids come from, and where numbers go. Handed in, so that a test decides the first two and sees
-/// the last.
+/// Where time and new ids come from, and where numbers and traces go. Handed in, so that a test decides the first two
+/// and sees the others.
 #[derive(Clone)]
 pub struct World {
     /// The time.
@@ -16,12 +17,25 @@ pub struct World {
     pub ids: Arc<dyn Ids>,
     /// What is counted.
     pub metrics: Metrics,
+    /// What is traced.
+    pub tracer: Tracer,
 }
 
 impl World {
-    /// The system's clock, random ids, and the numbers of this process.
+    /// The system's clock, random ids, and the numbers of this process. Nothing is traced.
     pub fn real() -> Self {
-        Self { clock: Arc::new(SystemClock), ids: Arc::new(RandomIds), metrics: Metrics::of_the_process() }
+        Self {
+            clock: Arc::new(SystemClock),
+            ids: Arc::new(RandomIds),
+            metrics: Metrics::of_the_process(),
+            tracer: Tracer::default(),
+        }
+    }
+
+    /// The same for another program, which traces on its own behalf.
+    #[must_use]
+    pub fn of(&self, program: &'static str) -> Self {
+        Self { tracer: self.tracer.of(program), ..self.clone() }
     }
 
     /// A number from 0 to 1, as random as the ids are: for the jitter of a [`Backoff`].

@@ -1,8 +1,9 @@
-//! What tests need: a clock and ids that they decide, a way to wait without sleeping, the engines to test on and
-//! a network to disturb between them and us.
+//! What tests need: a clock and ids that they decide, a way to wait without sleeping, the engines to test on, a
+//! network to disturb between them and us, and a collector of traces.
 //! Knows no service.
 
 mod authority;
+mod collector;
 pub mod engines;
 mod eventually;
 pub mod figures;
@@ -12,6 +13,7 @@ mod redis;
 mod world;
 
 pub use authority::{Authority, Certificate};
+pub use collector::{Collected, Collector};
 pub use engines::Engine;
 pub use eventually::{Answer, eventually};
 pub use port::Port;

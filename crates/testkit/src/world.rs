@@ -10,6 +10,7 @@ use platform::World;
 use platform::clock::Clock;
 use platform::ids::Ids;
 use platform::metrics::Metrics;
+use platform::trace::Tracer;
 use tokio::sync::watch;
 use types::Timestamp;
 use uuid::{Builder, Uuid};
@@ -24,6 +25,7 @@ pub fn world() -> (World, ManualClock) {
         clock: Arc::new(clock.clone()),
         ids: Arc::new(CountingIds::default()),
         metrics: Metrics::default(),
+        tracer: Tracer::default(),
     };
     (world, clock)
 }

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use orders_service::Config;
 use orders_service::store;
+use platform::World;
 use platform::config::Location;
 use testkit::{TempDir, eventually};
 use tokio::net::TcpListener;
@@ -34,7 +35,7 @@ async fn runs_until_told_to_stop_and_can_be_audited_meanwhile(place: &Place) {
     };
     let settings = config(place.dir(), &[("GRPC_PORT", "0"), ("DATABASE_URL", &url)]);
     let (shutdown, mut program) = (CancellationToken::new(), JoinSet::new());
-    program.spawn(orders_service::run(settings, shutdown.clone()));
+    program.spawn(orders_service::run(settings, World::real(), shutdown.clone()));
     let audit = eventually("the orders are there", PATIENCE, async || {
         let store = store::open_read_only(&place.orders()).await.ok()?;
         store.snapshot().await.ok()
@@ -50,7 +51,10 @@ async fn a_taken_port_is_found_out_before_anything_is_made() {
     let dir = TempDir::new().unwrap();
     let holder = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = holder.local_addr().unwrap().port().to_string();
-    let refused = orders_service::run(config(&dir, &[("GRPC_PORT", &port)]), CancellationToken::new()).await;
+    let refused = {
+        let config = config(&dir, &[("GRPC_PORT", &port)]);
+        orders_service::run(config, World::real(), CancellationToken::new()).await
+    };
     assert!(refused.unwrap_err().to_string().starts_with("can't listen on 127.0.0.1:"));
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
 }

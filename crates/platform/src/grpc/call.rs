@@ -11,21 +11,47 @@ use tonic::{Code, Status};
 use tower::Service as _;
 use tracing::Instrument as _;
 
-use super::Server;
 use super::body::{Guarded, Limited};
+use super::{Server, Shared};
 use crate::Context;
+use crate::trace::rpc::{self, Method};
+use crate::trace::{Kind, Span};
 
 /// What a call may take at most.
 pub(super) const LIMIT: Duration = Duration::from_secs(30);
 
 impl Server {
-    pub(super) async fn answer(self, request: Request<Body>, context: Context) -> Response<Body> {
+    /// The context of a call, and its span if it is traced.
+    pub(super) fn arrived<B>(&self, request: &Request<B>) -> (Context, Option<Span>) {
+        let Shared { ids, tracer, .. } = &*self.shared;
+        let path = request.uri().path();
+        if is_health(path) {
+            return (Context::arriving(request.headers(), ids.as_ref(), LIMIT), None);
+        }
+        let (context, mut span) =
+            Context::traced(request.headers(), ids.as_ref(), LIMIT, tracer, Kind::Server);
+        if let Some(span) = &mut span {
+            rpc::arrived(span, path);
+        }
+        (context, span)
+    }
+
+    pub(super) async fn answer(
+        self,
+        request: Request<Body>,
+        context: Context,
+        span: Option<Span>,
+    ) -> Response<Body> {
         let began = Instant::now();
         let call = Call::of(&request);
-        let mut response = match self.handle(request, &context, &call).await {
+        let handled = Span::only(span.as_ref(), self.handle(request, &context, &call));
+        let mut response = match handled.await {
             Ok(response) => response,
             Err(status) => status.into_http(),
         };
+        if let Some(mut span) = span {
+            rpc::served(&mut span, code(&response));
+        }
         if let Ok(id) = HeaderValue::from_str(context.request_id()) {
             response.headers_mut().insert("x-request-id", id);
         }
@@ -76,15 +102,11 @@ impl Call {
     }
 
     fn service(&self) -> &str {
-        self.parts().0
+        Method::of(&self.path).service()
     }
 
     fn method(&self) -> &str {
-        self.parts().1
-    }
-
-    fn parts(&self) -> (&str, &str) {
-        self.path.trim_start_matches('/').split_once('/').unwrap_or((&self.path, ""))
+        Method::of(&self.path).name()
     }
 
     fn is_health(&self) -> bool {
@@ -102,6 +124,7 @@ impl Call {
                     status = ?code,
                     duration_ms = crate::milliseconds(began.elapsed()),
                     request_id = context.request_id(),
+                    trace_id = %context.trace_id(),
                     "call"
                 )
             };

@@ -11,6 +11,7 @@ use tower::ServiceExt as _;
 use super::{Destination, Route};
 use crate::breaker::{Change, Outcome, Ticket};
 use crate::grpc::call::{code, too_late};
+use crate::trace::{Span, rpc};
 
 /// A call let through by the breaker. Dropped before its end, it gives its place back.
 pub(super) struct Attempt {
@@ -36,6 +37,7 @@ impl Attempt {
         mut self,
         request: Request<Body>,
         deadline: Option<Instant>,
+        span: Option<Span>,
     ) -> Result<Response<Body>, Status> {
         let sent = self.destination.route.clone().send(self.peer, request);
         let answer = match deadline {
@@ -44,6 +46,9 @@ impl Attempt {
         };
         let late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
         let answer = answer_in_time(answer, late);
+        if let Some(mut span) = span {
+            rpc::answered(&mut span, code_of(&answer));
+        }
         self.settle(outcome(&answer));
         answer
     }
@@ -92,11 +97,14 @@ fn broken(peer: &'static str, error: tonic::transport::Error) -> Status {
 
 /// tonic calls its own timeouts, on both ends, CANCELLED: past the deadline this means DEADLINE_EXCEEDED.
 fn answer_in_time(answer: Result<Response<Body>, Status>, late: bool) -> Result<Response<Body>, Status> {
-    let code = match &answer {
+    if late && code_of(&answer) == Code::Cancelled { Err(too_late()) } else { answer }
+}
+
+fn code_of(answer: &Result<Response<Body>, Status>) -> Code {
+    match answer {
         Ok(response) => code(response),
         Err(status) => status.code(),
-    };
-    if late && code == Code::Cancelled { Err(too_late()) } else { answer }
+    }
 }
 
 /// What the answer says of the destination. An `Err` never comes from the service: the connection failed or the

@@ -15,3 +15,5 @@ mod probe;
 mod tiny;
 #[cfg(test)]
 mod tls;
+#[cfg(test)]
+mod traces;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures::stream::{self, Stream, StreamExt as _};
 use http::{Request, Response, Uri};
 use platform::ids::RandomIds;
+use platform::trace::Tracer;
 use platform::transport::Transport;
 use platform::{World, grpc};
 use tokio::sync::Semaphore;
@@ -45,12 +46,22 @@ pub(crate) fn server() -> (grpc::Server, Arc<Gate>) {
 }
 
 pub(crate) fn with_places(max_calls: usize) -> (grpc::Server, Arc<Gate>) {
+    made(max_calls, Tracer::default())
+}
+
+/// A server of the small service whose calls are traced.
+pub(crate) fn traced(tracer: Tracer) -> grpc::Server {
+    made(512, tracer).0
+}
+
+fn made(max_calls: usize, tracer: Tracer) -> (grpc::Server, Arc<Gate>) {
     let gate = Arc::new(Gate::shut());
     let tiny = Tiny(HealthServer::new(Behaviour { gate: gate.clone() }));
     let server = grpc::server("tiny", World::real().ids)
         .add(tiny)
         .reflection(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .max_calls(max_calls)
+        .traced(tracer)
         .build();
     (server, gate)
 }

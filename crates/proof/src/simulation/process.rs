@@ -10,6 +10,7 @@ use platform::World;
 use platform::clock::Clock;
 use platform::ids::Ids;
 use platform::metrics::Metrics;
+use platform::trace::Tracer;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 use types::Timestamp;
@@ -138,7 +139,12 @@ impl Process {
     pub(super) fn world(&self) -> World {
         let clock = ProcessClock { time: self.nature.time().clone(), skew: self.skew.clone() };
         let ids = SeededIds { nature: self.nature.clone(), given: AtomicU32::new(0) };
-        World { clock: Arc::new(clock), ids: Arc::new(ids), metrics: Metrics::default() }
+        World {
+            clock: Arc::new(clock),
+            ids: Arc::new(ids),
+            metrics: Metrics::default(),
+            tracer: Tracer::default(),
+        }
     }
 }
 

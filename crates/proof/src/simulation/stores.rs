@@ -14,6 +14,7 @@ use platform::config::Location;
 use platform::grpc::Server;
 use platform::ids::RandomIds;
 use platform::metrics::Metrics;
+use platform::trace::Tracer;
 use proto::events::{CHECKOUT_EVENTS, ORDER_EVENTS};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, SqliteConnection};
@@ -56,7 +57,8 @@ impl Stores {
         let medium = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let time = Time::new();
         let clock: Arc<dyn Clock> = time.clone();
-        let world = World { clock, ids: Arc::new(RandomIds), metrics: Metrics::default() };
+        let world =
+            World { clock, ids: Arc::new(RandomIds), metrics: Metrics::default(), tracer: Tracer::default() };
         let path = |name: &str| directory.join(name);
         let file = |name: &str| Location::File(path(name));
         let names = ["inventory.db", "payments.db", "provider.db", "orders.db", "checkouts.db", "carts.db"];

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
 use uuid::Uuid;
 
 /// A span of a trace.
@@ -13,14 +14,40 @@ pub(crate) struct Trace {
 }
 
 impl Trace {
-    /// A new trace with its first span.
+    /// A new trace that nobody records: log lines and messages have an id in common by it.
     pub(crate) fn begin(id: Uuid) -> Self {
-        Self { trace_id: id.as_u128(), span_id: id.as_u64_pair().1, sampled: true }
+        Self { trace_id: id.as_u128(), span_id: id.as_u64_pair().1, sampled: false }
     }
 
-    /// A new span below this one.
-    pub(crate) fn child(self, id: Uuid) -> Self {
-        Self { span_id: id.as_u64_pair().1, ..self }
+    /// Of a span that OpenTelemetry has made.
+    pub(crate) fn of(span: &SpanContext) -> Self {
+        Self {
+            trace_id: u128::from_be_bytes(span.trace_id().to_bytes()),
+            span_id: u64::from_be_bytes(span.span_id().to_bytes()),
+            sampled: span.is_sampled(),
+        }
+    }
+
+    /// As OpenTelemetry has it, of a span that may be another program's.
+    pub(crate) fn remote(self) -> SpanContext {
+        let flags = if self.sampled { TraceFlags::SAMPLED } else { TraceFlags::default() };
+        let (trace_id, span_id) = (TraceId::from(self.trace_id), SpanId::from(self.span_id));
+        SpanContext::new(trace_id, span_id, flags, true, TraceState::NONE)
+    }
+
+    /// Whether somebody records it.
+    pub(crate) fn is_sampled(self) -> bool {
+        self.sampled
+    }
+
+    /// The same, to be recorded by nobody from here on.
+    pub(crate) fn unsampled(self) -> Self {
+        Self { sampled: false, ..self }
+    }
+
+    /// The id that all of its spans have in common, in 32 hexadecimal digits.
+    pub(crate) fn trace_id(self) -> impl fmt::Display {
+        TraceId::from(self.trace_id)
     }
 
     /// A `traceparent` header: of version 00, or of a later one that begins like it.
