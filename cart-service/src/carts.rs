@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use platform::retry::Backoff;
-use platform::{Context, World, fault};
+use platform::{Context, World, fault, trace};
 use tokio_util::task::TaskTracker;
 use types::{ProductId, Timestamp, UserId};
 
@@ -207,7 +207,7 @@ impl Carts {
     /// stored.
     async fn replace(&self, turn: Turn, found: Option<Cart>, cart: Cart) -> Result<Replaced, Error> {
         let shared = self.shared.clone();
-        let write = self.shared.writes.spawn(async move {
+        let write = self.shared.writes.spawn(trace::carried(async move {
             let expected = found.map(|cart| cart.version);
             shared.cache.expect(cart.user, cart.version).await;
             let replaced = fault::around("cart.replace", shared.store.replace(expected, &cart)).await;
@@ -217,7 +217,7 @@ impl Carts {
             }
             drop(turn);
             replaced
-        });
+        }));
         Ok(write.await.map_err(Error::BrokenOff)??)
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use platform::clock::Clock;
+use platform::trace;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -205,7 +206,7 @@ impl Shelf {
         let turn = self.turn().await?;
         let shelf = self.clone();
         let made = make(self.clone());
-        let change = self.changes.spawn(async move {
+        let change = self.changes.spawn(trace::carried(async move {
             let _turn = turn;
             shelf.catch_up().await?;
             shelf.in_step.store(false, Ordering::Release);
@@ -217,7 +218,7 @@ impl Shelf {
                 shelf.in_step.store(true, Ordering::Release);
             }
             outcome
-        });
+        }));
         change.await.map_err(Error::BrokenOff)?
     }
 

@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use bson::{DateTime, doc};
 use futures::TryStreamExt as _;
 use mongodb::{Client, Collection};
+use platform::trace;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
@@ -82,30 +83,44 @@ impl Mongo {
         turn.map_err(Error::unavailable)
     }
 
-    /// What comes of a read, which may be repeated unless it was our own fault.
+    /// What comes of a read, which may be repeated unless it was our own fault. Traces show it as `summary`.
     async fn read<T>(
         &self,
+        summary: &'static str,
         operation: impl IntoFuture<Output = mongodb::error::Result<T>>,
     ) -> Result<T, Error> {
-        let _turn = self.turn().await?;
-        match timeout(WITHIN, operation.into_future()).await {
-            Ok(done) => done.map_err(errors::of_read),
-            Err(late) => Err(Error::unavailable(late)),
-        }
+        let span = trace::store::asked("mongodb", "", summary);
+        let read = async {
+            let _turn = self.turn().await?;
+            match timeout(WITHIN, operation.into_future()).await {
+                Ok(done) => done.map_err(errors::of_read),
+                Err(late) => Err(Error::unavailable(late)),
+            }
+        };
+        let read = read.await;
+        trace::store::answered(span, &read);
+        read
     }
 
-    /// What comes of a write. One that was not answered in time may have been made.
+    /// What comes of a write. One that was not answered in time may have been made. Traces show it as `summary`.
     async fn write<T>(
         &self,
+        summary: &'static str,
         operation: impl IntoFuture<Output = mongodb::error::Result<T>>,
     ) -> Result<Written<T>, Error> {
-        let _turn = self.turn().await?;
-        match timeout(WITHIN, operation.into_future()).await {
-            Ok(Ok(done)) => Ok(Written::Yes(done)),
-            Ok(Err(error)) if errors::is_duplicate_key(&error) => Ok(Written::Duplicate),
-            Ok(Err(error)) => Err(errors::of_write(error)),
-            Err(late) => Err(Error::unknown(late)),
-        }
+        let span = trace::store::asked("mongodb", "", summary);
+        let written = async {
+            let _turn = self.turn().await?;
+            match timeout(WITHIN, operation.into_future()).await {
+                Ok(Ok(done)) => Ok(Written::Yes(done)),
+                Ok(Err(error)) if errors::is_duplicate_key(&error) => Ok(Written::Duplicate),
+                Ok(Err(error)) => Err(errors::of_write(error)),
+                Err(late) => Err(Error::unknown(late)),
+            }
+        };
+        let written = written.await;
+        trace::store::answered(span, &written);
+        written
     }
 }
 
@@ -117,7 +132,7 @@ enum Written<T> {
 #[async_trait]
 impl Store for Mongo {
     async fn load(&self, user: UserId) -> Result<Option<Cart>, Error> {
-        let found = self.read(self.carts()?.find_one(doc! { "user_id": user.get() })).await?;
+        let found = self.read("find carts", self.carts()?.find_one(doc! { "user_id": user.get() })).await?;
         found.map(Cart::try_from).transpose().map_err(Error::defect)
     }
 
@@ -126,12 +141,12 @@ impl Store for Mongo {
         let replaced = match expected {
             Some(version) => {
                 let filter = doc! { "user_id": cart.user.get(), "version": version.0 };
-                match self.write(carts.replace_one(filter, &stored)).await? {
+                match self.write("update carts", carts.replace_one(filter, &stored)).await? {
                     Written::Yes(result) => result.matched_count == 1,
                     Written::Duplicate => false,
                 }
             }
-            None => matches!(self.write(carts.insert_one(&stored)).await?, Written::Yes(_)),
+            None => matches!(self.write("insert carts", carts.insert_one(&stored)).await?, Written::Yes(_)),
         };
         Ok(if replaced { Replaced::Yes } else { Replaced::Conflict })
     }
@@ -149,7 +164,7 @@ impl Store for Mongo {
             .projection(doc! { "_id": 0, "user_id": 1 })
             .sort(doc! { "updated_at": 1 })
             .limit(i64::from(limit));
-        let owners: Vec<Owner> = self.read(async { find.await?.try_collect().await }).await?;
+        let owners: Vec<Owner> = self.read("find carts", async { find.await?.try_collect().await }).await?;
         if owners.is_empty() {
             return Ok(0);
         }
@@ -157,7 +172,7 @@ impl Store for Mongo {
         // A cart that was changed since is not old any more, and stays.
         let mut swept = old;
         swept.insert("user_id", doc! { "$in": owners });
-        match self.write(carts.delete_many(swept)).await? {
+        match self.write("delete carts", carts.delete_many(swept)).await? {
             Written::Yes(result) => Ok(result.deleted_count),
             Written::Duplicate => Ok(0),
         }
@@ -174,7 +189,7 @@ impl Store for Mongo {
 
     async fn ping(&self) -> Result<(), Error> {
         // Nobody's cart: what matters is that carts can be read.
-        self.read(self.carts()?.find_one(doc! { "user_id": 0_i64 })).await.map(drop)
+        self.read("find carts", self.carts()?.find_one(doc! { "user_id": 0_i64 })).await.map(drop)
     }
 
     async fn close(&self) {

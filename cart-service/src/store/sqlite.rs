@@ -42,7 +42,7 @@ impl Sqlite {
 #[async_trait]
 impl Store for Sqlite {
     async fn load(&self, user: UserId) -> Result<Option<Cart>, Error> {
-        let mut connection = self.database.read().await?;
+        let mut connection = self.database.read("SELECT carts").await?;
         let row: Option<Row> =
             sqlx::query_as("SELECT user_id, version, updated_at, document FROM carts WHERE user_id = ?")
                 .bind(user.get())
@@ -57,7 +57,7 @@ impl Store for Sqlite {
         let document = serde_json::to_string(&Document::from(cart)).map_err(sql::Error::defect)?;
         let written: Result<u64, sql::Error> = self
             .database
-            .write(move |connection| {
+            .write("UPDATE carts", move |connection| {
                 Box::pin(async move {
                     let statement = match expected {
                         Some(expected) => sqlx::query(
@@ -88,7 +88,7 @@ impl Store for Sqlite {
     async fn sweep(&self, unchanged_since: Timestamp, limit: u32) -> Result<u64, Error> {
         let swept: Result<u64, sql::Error> = self
             .database
-            .write(move |connection| {
+            .write("DELETE carts", move |connection| {
                 Box::pin(async move {
                     let statement = sqlx::query(
                         "DELETE FROM carts WHERE user_id IN
@@ -104,7 +104,7 @@ impl Store for Sqlite {
     }
 
     async fn snapshot(&self) -> Result<Vec<Cart>, Error> {
-        let mut connection = self.database.read().await?;
+        let mut connection = self.database.read("SELECT carts").await?;
         let rows: Vec<Row> =
             sqlx::query_as("SELECT user_id, version, updated_at, document FROM carts ORDER BY user_id")
                 .fetch_all(&mut *connection)
@@ -204,7 +204,7 @@ mod tests {
         let insert = "INSERT INTO carts VALUES (1, 1, 1, '{\"lines\":[{\"quantity\":0}]}')";
         let inserted: Result<_, sql::Error> = store
             .database
-            .write(move |connection| {
+            .write("SELECT tests", move |connection| {
                 Box::pin(async move { Ok(sqlx::query(insert).execute(connection).await?) })
             })
             .await;

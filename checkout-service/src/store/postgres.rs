@@ -97,7 +97,7 @@ impl Store for Postgres {
             }
             Ok(accepted)
         };
-        self.database.within(accept).await
+        self.database.within("INSERT checkouts", accept).await
     }
 
     async fn key_use(&self, user_id: UserId, key: &str) -> Result<Option<KeyUse>, Error> {
@@ -111,7 +111,7 @@ impl Store for Postgres {
             .await?;
             Ok(row.map(|(id, fingerprint)| KeyUse { checkout_id: CheckoutId(id), fingerprint }))
         };
-        self.database.within(find).await
+        self.database.within("SELECT idempotency_keys", find).await
     }
 
     async fn find(&self, id: CheckoutId) -> Result<Option<Checkout>, Error> {
@@ -122,7 +122,7 @@ impl Store for Postgres {
                 .await?;
             row.map(|row| rows::read(&row)).transpose()
         };
-        self.database.within(find).await
+        self.database.within("SELECT checkouts", find).await
     }
 
     async fn save(
@@ -161,7 +161,7 @@ impl Store for Postgres {
             transaction.commit().await?;
             Ok(Held::Yes)
         };
-        self.database.within(save).await
+        self.database.within("UPDATE checkouts", save).await
     }
 
     async fn renew(&self, checkout: &Checkout) -> Result<Held, Error> {
@@ -171,7 +171,7 @@ impl Store for Postgres {
         .bind(micros(LEASE))
         .bind(checkout.id.0)
         .bind(checkout.fence);
-        self.database.within(self.update(update)).await
+        self.database.within("UPDATE checkouts", self.update(update)).await
     }
 
     async fn claim(&self, owner: Uuid, limit: usize) -> Result<Vec<Claimed>, Error> {
@@ -200,7 +200,7 @@ impl Store for Postgres {
             .map_err(Error::of_autocommit)?;
             Ok(rows.iter().filter_map(rows::readable).collect())
         };
-        self.database.within(claim).await
+        self.database.within("UPDATE checkouts", claim).await
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>, Error> {
@@ -215,7 +215,7 @@ impl Store for Postgres {
             let at = |wait: i64| Timestamp::from_micros(self.clock.now().micros().saturating_add(wait));
             Ok(wait.map(at))
         };
-        self.database.within(find).await
+        self.database.within("SELECT checkouts", find).await
     }
 
     async fn backlog(&self) -> Result<Backlog, Error> {
@@ -229,7 +229,7 @@ impl Store for Postgres {
             .await?;
             Ok(Backlog::of(states))
         };
-        self.database.within(count).await
+        self.database.within("SELECT checkouts", count).await
     }
 
     async fn give_back(&self, owner: Uuid) -> Result<(), Error> {
@@ -245,7 +245,7 @@ impl Store for Postgres {
             .map_err(Error::of_autocommit)?;
             Ok(())
         };
-        self.database.within(give_back).await
+        self.database.within("UPDATE checkouts", give_back).await
     }
 
     async fn snapshot(&self) -> Result<Snapshot, Error> {

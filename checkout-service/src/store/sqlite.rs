@@ -46,7 +46,7 @@ impl Sqlite {
     pub async fn open(path: &Path, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let database = Database::open(path, &MIGRATIONS, Sharing::Exclusive).await?;
         database
-            .write(|connection| {
+            .write("UPDATE checkouts", |connection| {
                 Box::pin(async move {
                     // Long over, and not returned, which is 0.
                     sqlx::query(
@@ -89,7 +89,7 @@ impl Store for Sqlite {
     ) -> Result<Accepted, Error> {
         let (checkout, key, lease_until) = (checkout.clone(), key.clone(), self.lease(Lease::Keep));
         self.database
-            .write(move |connection| {
+            .write("INSERT checkouts", move |connection| {
                 Box::pin(async move {
                     if let Some(used) = rows::key_use(connection, key.user_id, &key.text).await? {
                         return Ok(Accepted::Repeated(used));
@@ -112,11 +112,11 @@ impl Store for Sqlite {
     }
 
     async fn key_use(&self, user_id: UserId, key: &str) -> Result<Option<KeyUse>, Error> {
-        rows::key_use(&mut *self.database.read().await?, user_id, key).await
+        rows::key_use(&mut *self.database.read("SELECT idempotency_keys").await?, user_id, key).await
     }
 
     async fn find(&self, id: CheckoutId) -> Result<Option<Checkout>, Error> {
-        let mut connection = self.database.read().await?;
+        let mut connection = self.database.read("SELECT checkouts").await?;
         let row = sqlx::query("SELECT * FROM checkouts WHERE id = ?")
             .bind(id.to_string())
             .fetch_optional(&mut *connection)
@@ -133,7 +133,7 @@ impl Store for Sqlite {
     ) -> Result<Held, Error> {
         let (from, after, lease_until) = (before.state.name(), after.clone(), self.lease(lease));
         self.database
-            .write(move |connection| {
+            .write("UPDATE checkouts", move |connection| {
                 Box::pin(async move {
                     let failure = after.state.failure().map(rows::json).transpose()?;
                     let written = sqlx::query(
@@ -166,7 +166,7 @@ impl Store for Sqlite {
     async fn renew(&self, checkout: &Checkout) -> Result<Held, Error> {
         let (id, fence, lease_until) = (checkout.id.to_string(), checkout.fence, self.lease(Lease::Keep));
         self.database
-            .write(move |connection| {
+            .write("UPDATE checkouts", move |connection| {
                 Box::pin(async move {
                     let written =
                         sqlx::query("UPDATE checkouts SET lease_until = ? WHERE id = ? AND fence = ?")
@@ -187,7 +187,7 @@ impl Store for Sqlite {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows = self
             .database
-            .write(move |connection| {
+            .write("UPDATE checkouts", move |connection| {
                 Box::pin(async move {
                     let rows = sqlx::query(concat!(
                         "SELECT *, lease_until > 0 AS is_abandoned FROM checkouts WHERE ",
@@ -219,7 +219,7 @@ impl Store for Sqlite {
     }
 
     async fn next_due(&self) -> Result<Option<Timestamp>, Error> {
-        let mut connection = self.database.read().await?;
+        let mut connection = self.database.read("SELECT checkouts").await?;
         let due: Option<i64> = sqlx::query_scalar(concat!(
             "SELECT min(max(due_at, lease_until)) FROM checkouts WHERE ",
             unfinished!(),
@@ -235,14 +235,14 @@ impl Store for Sqlite {
              FROM checkouts WHERE state NOT IN ('COMPLETED', 'FAILED') GROUP BY state",
         )
         .bind(STUCK_AFTER)
-        .fetch_all(&mut *self.database.read().await?)
+        .fetch_all(&mut *self.database.read("SELECT checkouts").await?)
         .await?;
         Ok(Backlog::of(states))
     }
 
     async fn give_back(&self, owner: Uuid) -> Result<(), Error> {
         self.database
-            .write(move |connection| {
+            .write("UPDATE checkouts", move |connection| {
                 Box::pin(async move {
                     sqlx::query(
                         "UPDATE checkouts SET lease_until = 0 WHERE owner = ? AND state NOT IN ('COMPLETED', 'FAILED')",
@@ -257,7 +257,7 @@ impl Store for Sqlite {
     }
 
     async fn snapshot(&self) -> Result<Snapshot, Error> {
-        let mut connection = self.database.read().await?;
+        let mut connection = self.database.read("SELECT checkouts").await?;
         let mut transaction = sqlx::Connection::begin(&mut *connection).await?;
         let checkouts =
             sqlx::query("SELECT * FROM checkouts ORDER BY id").fetch_all(&mut *transaction).await?;

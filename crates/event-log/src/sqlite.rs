@@ -85,7 +85,7 @@ impl EventLog for Log {
         }
         let (topic, events) = (topic.to_owned(), events.to_vec());
         self.database
-            .write(move |connection| {
+            .write("INSERT events", move |connection| {
                 Box::pin(async move {
                     for event in &events {
                         rows::append(connection, &topic, event, None).await?;

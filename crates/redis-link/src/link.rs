@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use platform::config::{self, Server};
+use platform::trace::store;
 use redis::{
     Client, ErrorKind, FromRedisValue, IntoConnectionInfo as _, RedisError, ScriptInvocation,
     ServerErrorKind, io::tcp::TcpSettings,
@@ -12,7 +13,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use crate::gate::{Gate, State};
+use crate::gate::{Gate, Open, State};
 use crate::keeper::Keeper;
 
 /// How long an answer is waited for.
@@ -82,12 +83,22 @@ impl Link {
         call: impl FnOnce(&str) -> ScriptInvocation<'a>,
     ) -> Result<A, Error> {
         let State::Open(mut open) = self.gate.state() else { return Err(Error::Down) };
-        let call = call(&open.server);
+        let span = store::asked("redis", "", "EVALSHA");
+        let answer = self.invoke(call(&open.server), &mut open).await;
+        store::answered(span, &answer);
+        answer
+    }
+
+    async fn invoke<A: FromRedisValue>(
+        &self,
+        call: ScriptInvocation<'_>,
+        open: &mut Open,
+    ) -> Result<A, Error> {
         match timeout(PATIENCE, call.invoke_async(&mut open.connection)).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) if concerns_the_call(&error) => Err(Error::Refused(error)),
             Ok(Err(_)) | Err(_) => {
-                self.gate.shut_after(&open);
+                self.gate.shut_after(open);
                 Err(Error::Down)
             }
         }

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use platform::config::Server;
+use platform::trace::store;
 use sqlx::PgPool;
 use sqlx::migrate::Migrator;
 use tokio::sync::{Semaphore, oneshot, watch};
@@ -126,13 +127,28 @@ impl Database {
         Self { inner: Arc::new(inner) }
     }
 
-    /// Carries out one call of a store, which answers in the end: a server that went silent in the middle of it
+    /// Carries out one call of a store, which answers in the end; traces show it as `summary`, such as
+    /// `UPDATE checkouts`: a server that went silent in the middle of it
     /// leaves the outcome [`Error::Unknown`]. Calls queue for the connections: one that waited for 5 s gives up, so
     /// that more callers than the server can serve make each other slow before they make each other fail.
     ///
     /// # Errors
     /// Those of `call`, or any [`Error`], as an `E`.
-    pub async fn within<T, E>(&self, call: impl Future<Output = Result<T, E>>) -> Result<T, E>
+    pub async fn within<T, E>(
+        &self,
+        summary: &'static str,
+        call: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E>
+    where
+        E: From<Error>,
+    {
+        let span = store::asked("postgresql", self.inner.schema, summary);
+        let answer = self.queue(call).await;
+        store::answered(span, &answer);
+        answer
+    }
+
+    async fn queue<T, E>(&self, call: impl Future<Output = Result<T, E>>) -> Result<T, E>
     where
         E: From<Error>,
     {
@@ -229,7 +245,7 @@ impl Database {
             sqlx::query("SELECT 1").execute(&mut *self.connection().await?).await?;
             Ok(())
         };
-        self.within(answer).await
+        self.queue(answer).await
     }
 
     /// The service's schema.

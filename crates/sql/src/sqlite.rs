@@ -7,10 +7,13 @@
 mod open;
 mod writer;
 
+use std::ffi::OsStr;
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
+use platform::trace::{Span, store};
 use sqlx::migrate::Migrator;
 use sqlx::pool::PoolConnection;
 use sqlx::{Sqlite, SqliteConnection, SqlitePool};
@@ -92,7 +95,8 @@ impl Database {
         Ok(Self { inner: Arc::new(Inner { path, sharing, jobs: None, readers, revision, closing, tasks }) })
     }
 
-    /// Runs `work` in a transaction and answers once that is durable. What `work` returns as an error undoes
+    /// Runs `work` in a transaction and answers once that is durable. Traces show it as `summary`, such as
+    /// `UPDATE checkouts`, from the moment it is queued. What `work` returns as an error undoes
     /// its own changes only, and so does a panic, which becomes [`Error::Defect`].
     ///
     /// `work` shares its transaction with other callers' work: it must not begin or end one, and must not
@@ -101,7 +105,19 @@ impl Database {
     ///
     /// # Errors
     /// What `work` returns, or any [`Error`], as an `E`.
-    pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>
+    pub async fn write<T, E, F>(&self, summary: &'static str, work: F) -> Result<T, E>
+    where
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let span = self.span(summary);
+        let written = self.queue(work).await;
+        store::answered(span, &written);
+        written
+    }
+
+    async fn queue<T, E, F>(&self, work: F) -> Result<T, E>
     where
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, E>> + Send + 'static,
         T: Send + 'static,
@@ -117,12 +133,18 @@ impl Database {
     }
 
     /// A connection that can only read. It sees every write that was answered before, and waits up to 5 s
-    /// for its turn.
+    /// for its turn. Traces show what is done with it as `summary`, such as `SELECT checkouts`, until it is given back.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when no connection becomes free in time, or the file has been closed.
-    pub async fn read(&self) -> Result<PoolConnection<Sqlite>, Error> {
-        Ok(self.inner.readers.acquire().await?)
+    pub async fn read(&self, summary: &'static str) -> Result<Reading, Error> {
+        let span = self.span(summary);
+        Ok(Reading { connection: self.inner.readers.acquire().await?, _span: span })
+    }
+
+    fn span(&self, summary: &'static str) -> Option<Span> {
+        let name = self.inner.path.file_stem().and_then(OsStr::to_str);
+        store::asked("sqlite", name.unwrap_or_default(), summary)
     }
 
     /// Whether the file can be read at this moment, and its writer is there.
@@ -133,7 +155,7 @@ impl Database {
         if self.inner.jobs.as_ref().is_some_and(mpsc::Sender::is_closed) {
             return Err(Error::unavailable("the writer has ended"));
         }
-        let mut connection = self.read().await?;
+        let mut connection = self.inner.readers.acquire().await?;
         sqlx::query("SELECT 1").execute(&mut *connection).await?;
         Ok(())
     }
@@ -167,6 +189,26 @@ impl Database {
         self.inner.readers.close().await;
         self.inner.closing.cancel();
         self.inner.tasks.wait().await;
+    }
+}
+
+/// A connection that can only read, until it is dropped.
+pub struct Reading {
+    connection: PoolConnection<Sqlite>,
+    _span: Option<Span>,
+}
+
+impl Deref for Reading {
+    type Target = SqliteConnection;
+
+    fn deref(&self) -> &SqliteConnection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Reading {
+    fn deref_mut(&mut self) -> &mut SqliteConnection {
+        &mut self.connection
     }
 }
 

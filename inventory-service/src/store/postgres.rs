@@ -66,7 +66,7 @@ impl Store for Postgres {
             let mut connection = self.database.connection().await?;
             apply(&mut connection, id, &command, now).await
         };
-        self.database.within(call).await
+        self.database.within("UPDATE reservations", call).await
     }
 
     async fn expire_due(&self, now: Timestamp, limit: u32) -> Result<u32, Error> {
@@ -74,7 +74,7 @@ impl Store for Postgres {
             let mut connection = self.database.connection().await?;
             expire_due(&mut connection, now, limit).await
         };
-        self.database.within(call).await
+        self.database.within("UPDATE reservations", call).await
     }
 
     async fn next_expiry(&self) -> Result<Option<Timestamp>, Error> {
@@ -86,7 +86,7 @@ impl Store for Postgres {
                     .await?;
             Ok(earliest.map(Timestamp::from))
         };
-        self.database.within(call).await
+        self.database.within("SELECT reservations", call).await
     }
 
     async fn held(&self) -> Result<Held, Error> {
@@ -99,7 +99,7 @@ impl Store for Postgres {
             .await?;
             Ok(Held { reservations: reservations.unsigned_abs(), units: units.unsigned_abs() })
         };
-        self.database.within(count).await
+        self.database.within("SELECT stock", count).await
     }
 
     async fn stock(&self, product_id: ProductId) -> Result<Option<Stock>, Error> {
@@ -112,7 +112,7 @@ impl Store for Postgres {
                     .await?;
             row.map(rows::stock).transpose()
         };
-        self.database.within(call).await
+        self.database.within("SELECT stock", call).await
     }
 
     async fn set_on_hand(
@@ -137,7 +137,7 @@ impl Store for Postgres {
             let after = before.after(Kind::Adjust, difference);
             Ok(Ok(after.ok_or_else(|| Error::defect("an adjustment made stock negative"))?))
         };
-        self.database.within(call).await
+        self.database.within("UPDATE stock", call).await
     }
 
     async fn movements(
@@ -159,7 +159,7 @@ impl Store for Postgres {
             .await?;
             rows.into_iter().map(rows::movement).collect()
         };
-        self.database.within(call).await
+        self.database.within("SELECT movements", call).await
     }
 
     async fn snapshot(&self) -> Result<Snapshot, Error> {

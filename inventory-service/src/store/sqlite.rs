@@ -54,15 +54,15 @@ impl Sqlite {
 #[async_trait]
 impl Store for Sqlite {
     async fn apply(&self, id: ReservationId, command: Command, now: Timestamp) -> Result<Reply, Error> {
-        self.database.write(move |c| Box::pin(apply(c, id, command, now))).await
+        self.database.write("UPDATE reservations", move |c| Box::pin(apply(c, id, command, now))).await
     }
 
     async fn expire_due(&self, now: Timestamp, limit: u32) -> Result<u32, Error> {
-        self.database.write(move |c| Box::pin(expire_due(c, now, limit))).await
+        self.database.write("UPDATE reservations", move |c| Box::pin(expire_due(c, now, limit))).await
     }
 
     async fn next_expiry(&self) -> Result<Option<Timestamp>, Error> {
-        let mut connection = self.database.read().await?;
+        let mut connection = self.database.read("SELECT reservations").await?;
         let earliest: Option<i64> =
             sqlx::query_scalar("SELECT MIN(expires_at) FROM reservations WHERE status = 'HELD'")
                 .fetch_one(&mut *connection)
@@ -75,13 +75,13 @@ impl Store for Sqlite {
             "SELECT (SELECT count(*) FROM reservations WHERE status = 'HELD'), \
              (SELECT COALESCE(SUM(held), 0) FROM stock)",
         )
-        .fetch_one(&mut *self.database.read().await?)
+        .fetch_one(&mut *self.database.read("SELECT stock").await?)
         .await?;
         Ok(Held { reservations: reservations.unsigned_abs(), units: units.unsigned_abs() })
     }
 
     async fn stock(&self, product_id: ProductId) -> Result<Option<Stock>, Error> {
-        let mut connection = self.database.read().await?;
+        let mut connection = self.database.read("SELECT stock").await?;
         stock(&mut connection, product_id).await
     }
 
@@ -91,7 +91,7 @@ impl Store for Sqlite {
         on_hand: OnHand,
         now: Timestamp,
     ) -> Result<Result<Stock, BelowHeld>, Error> {
-        self.database.write(move |c| Box::pin(set_on_hand(c, product_id, on_hand, now))).await
+        self.database.write("UPDATE stock", move |c| Box::pin(set_on_hand(c, product_id, on_hand, now))).await
     }
 
     async fn movements(
@@ -100,7 +100,7 @@ impl Store for Sqlite {
         before: Option<i64>,
         limit: usize,
     ) -> Result<Vec<Movement>, Error> {
-        let mut connection = self.database.read().await?;
+        let mut connection = self.database.read("SELECT movements").await?;
         let rows: Vec<MovementRow> = sqlx::query_as(
             "SELECT id, product_id, kind, quantity, reservation_id, at FROM movements
              WHERE product_id = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3",
@@ -114,7 +114,7 @@ impl Store for Sqlite {
     }
 
     async fn snapshot(&self) -> Result<Snapshot, Error> {
-        let mut connection = self.database.read().await?;
+        let mut connection = self.database.read("SELECT stock").await?;
         let mut moment = connection.begin().await?;
         let stock: Vec<StockRow> =
             sqlx::query_as("SELECT product_id, available, held, sold FROM stock ORDER BY product_id")

@@ -77,12 +77,12 @@ impl Store for Postgres {
             })?;
             Ok(Made::Before(Box::new(before)))
         };
-        self.database.within(make).await
+        self.database.within("INSERT orders", make).await
     }
 
     async fn order(&self, id: OrderId) -> Result<Option<Order>, Error> {
         let read = async { order_by_id(&mut *self.database.connection().await?, id).await };
-        self.database.within(read).await
+        self.database.within("SELECT orders", read).await
     }
 
     async fn orders(
@@ -111,7 +111,7 @@ impl Store for Postgres {
             .await?;
             with_lines(&mut connection, orders).await
         };
-        self.database.within(read).await
+        self.database.within("SELECT orders", read).await
     }
 
     async fn change_status(&self, step: Step, announcement: Event) -> Result<bool, Error> {
@@ -133,7 +133,7 @@ impl Store for Postgres {
             transaction.commit().await?;
             Ok(true)
         };
-        self.database.within(change).await
+        self.database.within("UPDATE orders", change).await
     }
 
     async fn snapshot(&self) -> Result<Snapshot, Error> {

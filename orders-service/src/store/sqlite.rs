@@ -45,7 +45,9 @@ impl Sqlite {
     /// What hinders the file from being opened, in words for who started the program.
     pub async fn open(path: &Path) -> anyhow::Result<Self> {
         let database = Database::open(path, &MIGRATIONS, Sharing::Exclusive).await?;
-        database.write(|connection| Box::pin(cancellations::end_leases(connection))).await?;
+        database
+            .write("UPDATE cancellations", |connection| Box::pin(cancellations::end_leases(connection)))
+            .await?;
         Ok(Self { database })
     }
 
@@ -63,7 +65,7 @@ impl Sqlite {
 impl Store for Sqlite {
     async fn make(&self, order: Order, cause: Uuid, announcement: Event) -> Result<Made, Error> {
         self.database
-            .write(move |connection| {
+            .write("INSERT orders", move |connection| {
                 Box::pin(async move {
                     if !insert_order(connection, &order).await? {
                         let before = order_by_id(connection, order.id).await?;
@@ -90,7 +92,7 @@ impl Store for Sqlite {
     }
 
     async fn order(&self, id: OrderId) -> Result<Option<Order>, Error> {
-        let mut connection = self.database.read().await?;
+        let mut connection = self.database.read("SELECT orders").await?;
         order_by_id(&mut connection, id).await
     }
 
@@ -104,7 +106,7 @@ impl Store for Sqlite {
         // No order is made later than the last moment that a timestamp has.
         let (created_at, id) = after
             .map_or((i64::MAX, String::new()), |after| (after.created_at.micros(), after.id.to_string()));
-        let mut connection = self.database.read().await?;
+        let mut connection = self.database.read("SELECT orders").await?;
         let orders = sqlx::query_as(concat!(
             orders!(),
             "WHERE user_id = ?1 AND (?2 IS NULL OR status = ?2) AND (created_at, id) < (?3, ?4)
@@ -122,7 +124,7 @@ impl Store for Sqlite {
 
     async fn change_status(&self, step: Step, announcement: Event) -> Result<bool, Error> {
         self.database
-            .write(move |connection| {
+            .write("UPDATE orders", move |connection| {
                 Box::pin(async move {
                     let changed = sqlx::query(
                         "UPDATE orders SET status = ?, updated_at = ? WHERE id = ? AND status = ?",
@@ -145,7 +147,7 @@ impl Store for Sqlite {
     }
 
     async fn snapshot(&self) -> Result<Snapshot, Error> {
-        let mut connection = self.database.read().await?;
+        let mut connection = self.database.read("SELECT orders").await?;
         let mut transaction = sqlx::Connection::begin(&mut *connection).await?;
         let orders = sqlx::query_as(concat!(orders!(), "ORDER BY created_at, id"))
             .fetch_all(&mut *transaction)

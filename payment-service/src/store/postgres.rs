@@ -50,7 +50,7 @@ impl Store for Postgres {
                 .await?;
             row.map(Payment::try_from).transpose()
         };
-        self.database.within(find).await
+        self.database.within("SELECT payments", find).await
     }
 
     async fn begin(&self, new: Payment) -> Result<Payment, Error> {
@@ -78,7 +78,7 @@ impl Store for Postgres {
             .map_err(Error::of_autocommit)?;
             self.or_find(added, new.checkout_id).await
         };
-        self.database.within(begin).await
+        self.database.within("INSERT payments", begin).await
     }
 
     async fn advance(&self, seen: &Payment, to: Status, at: Timestamp) -> Result<Payment, Error> {
@@ -98,7 +98,7 @@ impl Store for Postgres {
             .map_err(Error::of_autocommit)?;
             self.or_find(moved, seen.checkout_id).await
         };
-        self.database.within(advance).await
+        self.database.within("UPDATE payments", advance).await
     }
 
     async fn snapshot(&self) -> Result<Vec<Payment>, Error> {

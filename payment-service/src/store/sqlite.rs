@@ -41,12 +41,12 @@ impl Sqlite {
 #[async_trait]
 impl Store for Sqlite {
     async fn find(&self, checkout_id: CheckoutId) -> Result<Option<Payment>, Error> {
-        find(&mut *self.database.read().await?, checkout_id).await
+        find(&mut *self.database.read("SELECT payments").await?, checkout_id).await
     }
 
     async fn begin(&self, payment: Payment) -> Result<Payment, Error> {
         self.database
-            .write(move |connection| {
+            .write("INSERT payments", move |connection| {
                 Box::pin(async move {
                     insert(connection, &payment).await?;
                     must_find(connection, payment.checkout_id).await
@@ -58,7 +58,7 @@ impl Store for Sqlite {
     async fn advance(&self, seen: &Payment, to: Status, at: Timestamp) -> Result<Payment, Error> {
         let (checkout_id, from) = (seen.checkout_id, seen.status.clone());
         self.database
-            .write(move |connection| {
+            .write("UPDATE payments", move |connection| {
                 Box::pin(async move {
                     update(connection, checkout_id, &from, &to, at).await?;
                     must_find(connection, checkout_id).await
@@ -68,7 +68,7 @@ impl Store for Sqlite {
     }
 
     async fn snapshot(&self) -> Result<Vec<Payment>, Error> {
-        let mut connection = self.database.read().await?;
+        let mut connection = self.database.read("SELECT payments").await?;
         // One statement is one read transaction.
         let rows: Vec<Row> = sqlx::query_as("SELECT * FROM payments ORDER BY created_at, checkout_id")
             .fetch_all(&mut *connection)

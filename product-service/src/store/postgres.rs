@@ -52,7 +52,7 @@ impl Store for Postgres {
             let products = rows.into_iter().filter_map(|row| row.product).map(Product::try_from);
             Ok(Listing { revision, products: products.collect::<Result<_, _>>()? })
         };
-        self.database.within(call).await
+        self.database.within("SELECT products", call).await
     }
 
     fn is_shared(&self) -> bool {
@@ -66,7 +66,7 @@ impl Store for Postgres {
                 sqlx::query_scalar("SELECT revision FROM catalogue").fetch_one(&mut *connection).await?;
             revision(number)
         };
-        self.database.within(call).await
+        self.database.within("SELECT catalogue", call).await
     }
 
     async fn add(&self, details: &Details, now: Timestamp) -> Result<(Product, Revision), sql::Error> {
@@ -100,7 +100,7 @@ impl Store for Postgres {
             .map_err(sql::Error::of_autocommit)?;
             Ok((Product::try_from(row.product)?, revision(row.revision)?))
         };
-        self.database.within(call).await
+        self.database.within("INSERT products", call).await
     }
 
     async fn replace(
@@ -147,7 +147,7 @@ impl Store for Postgres {
                 None => refused(&mut connection, id).await,
             }
         };
-        self.database.within(call).await
+        self.database.within("UPDATE products", call).await
     }
 
     async fn remove(&self, id: ProductId, expected: Option<i64>) -> Result<Changed<()>, sql::Error> {
@@ -172,7 +172,7 @@ impl Store for Postgres {
                 None => refused(&mut connection, id).await,
             }
         };
-        self.database.within(call).await
+        self.database.within("DELETE products", call).await
     }
 
     async fn ping(&self) -> Result<(), sql::Error> {

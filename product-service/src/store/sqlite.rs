@@ -31,7 +31,7 @@ impl Sqlite {
 impl Store for Sqlite {
     async fn all(&self) -> Result<Listing, sql::Error> {
         let revision = self.revision().await?;
-        let mut connection = self.database.read().await?;
+        let mut connection = self.database.read("SELECT products").await?;
         let rows: Vec<Row> = sqlx::query_as(
             "SELECT id, name, description, category, price_minor, currency, image_url,
                     version, created_at, updated_at
@@ -52,7 +52,7 @@ impl Store for Sqlite {
 
     async fn add(&self, details: &Details, now: Timestamp) -> Result<(Product, Revision), sql::Error> {
         let DetailsParts { name, description, category, price, image_url } = details.parts().clone();
-        let added = self.database.write(move |connection| {
+        let added = self.database.write("INSERT products", move |connection| {
             Box::pin(async move {
                 let row: Row = sqlx::query_as(
                     "INSERT INTO products (name, description, category, price_minor, currency, image_url,
@@ -84,7 +84,7 @@ impl Store for Sqlite {
         now: Timestamp,
     ) -> Result<Changed<Product>, sql::Error> {
         let DetailsParts { name, description, category, price, image_url } = details.parts().clone();
-        let replaced = self.database.write(move |connection| {
+        let replaced = self.database.write("UPDATE products", move |connection| {
             Box::pin(async move {
                 // A clock that was set back must not make a product older than it was.
                 let row: Option<Row> = sqlx::query_as(
@@ -119,7 +119,7 @@ impl Store for Sqlite {
     }
 
     async fn remove(&self, id: ProductId, expected: Option<i64>) -> Result<Changed<()>, sql::Error> {
-        let removed = self.database.write(move |connection| {
+        let removed = self.database.write("DELETE products", move |connection| {
             Box::pin(async move {
                 let done = sqlx::query("DELETE FROM products WHERE id = ?1 AND (?2 IS NULL OR version = ?2)")
                     .bind(id.get())

@@ -101,7 +101,7 @@ pub async fn unpublished(database: &Database, carrier: Uuid, limit: usize) -> Re
         rows.sort_unstable_by_key(|row| row.seq);
         Ok(rows)
     };
-    database.within(claim).await
+    database.within("SELECT outbox", claim).await
 }
 
 /// As [`crate::Outbox::mark_published`].
@@ -118,7 +118,7 @@ pub async fn mark_published(database: &Database, seqs: &[i64]) -> Result<(), Err
             .map_err(Error::of_autocommit)?;
         Ok(())
     };
-    database.within(mark).await
+    database.within("UPDATE outbox", mark).await
 }
 
 /// As [`crate::Outbox::waiting`].
@@ -133,7 +133,7 @@ pub async fn waiting(database: &Database) -> Result<Waiting, Error> {
                 .await?;
         Ok(Waiting { rows: rows.unsigned_abs(), oldest: oldest.map(Into::into) })
     };
-    database.within(count).await
+    database.within("SELECT outbox", count).await
 }
 
 /// Every event ever written, in the order of writing.

@@ -55,7 +55,7 @@ pub async fn write(connection: &mut SqliteConnection, topic: &str, event: &Event
 /// # Errors
 /// Any [`Error`].
 pub async fn unpublished(database: &Database, limit: usize) -> Result<Vec<OutboxRow>, Error> {
-    let mut connection = database.read().await?;
+    let mut connection = database.read("SELECT outbox").await?;
     let rows: Vec<Row> = sqlx::query_as(
         "SELECT seq, event_id, topic, kind, source, key, time, traceparent, data, published
          FROM outbox WHERE published = 0 ORDER BY seq LIMIT ?",
@@ -73,7 +73,7 @@ pub async fn unpublished(database: &Database, limit: usize) -> Result<Vec<Outbox
 pub async fn mark_published(database: &Database, seqs: &[i64]) -> Result<(), Error> {
     let seqs = serde_json::to_string(seqs).map_err(Error::defect)?;
     database
-        .write(move |connection| {
+        .write("UPDATE outbox", move |connection| {
             Box::pin(async move {
                 sqlx::query("UPDATE outbox SET published = 1 WHERE seq IN (SELECT value FROM json_each(?))")
                     .bind(seqs)
@@ -92,7 +92,7 @@ pub async fn mark_published(database: &Database, seqs: &[i64]) -> Result<(), Err
 pub async fn waiting(database: &Database) -> Result<Waiting, Error> {
     let (rows, oldest): (i64, Option<i64>) =
         sqlx::query_as("SELECT count(*), min(time) FROM outbox WHERE published = 0")
-            .fetch_one(&mut *database.read().await?)
+            .fetch_one(&mut *database.read("SELECT outbox").await?)
             .await?;
     Ok(Waiting { rows: rows.unsigned_abs(), oldest: oldest.map(Timestamp::from_micros) })
 }

@@ -68,7 +68,7 @@ impl TryFrom<Given> for DeadLetter {
 pub(super) async fn events(database: &Database, topic: &str) -> Result<Vec<Delivery>, Error> {
     let rows: Vec<Row> = sqlx::query_as("SELECT * FROM events WHERE topic = ? ORDER BY position")
         .bind(topic)
-        .fetch_all(&mut *database.read().await?)
+        .fetch_all(&mut *database.read("SELECT events").await?)
         .await?;
     rows.into_iter().map(Delivery::try_from).collect()
 }
@@ -79,7 +79,7 @@ pub(super) async fn latest(database: &Database, topic: &str, count: u32) -> Resu
         sqlx::query_as("SELECT * FROM events WHERE topic = ? ORDER BY position DESC LIMIT ?")
             .bind(topic)
             .bind(count)
-            .fetch_all(&mut *database.read().await?)
+            .fetch_all(&mut *database.read("SELECT events").await?)
             .await?;
     rows.into_iter().rev().map(Delivery::try_from).collect()
 }
@@ -87,7 +87,7 @@ pub(super) async fn latest(database: &Database, topic: &str, count: u32) -> Resu
 /// All events that were given up, in the order in which that happened.
 pub(super) async fn dead_letters(database: &Database) -> Result<Vec<DeadLetter>, Error> {
     let rows: Vec<Given> = sqlx::query_as("SELECT * FROM events WHERE reason IS NOT NULL ORDER BY position")
-        .fetch_all(&mut *database.read().await?)
+        .fetch_all(&mut *database.read("SELECT events").await?)
         .await?;
     rows.into_iter().map(DeadLetter::try_from).collect()
 }
@@ -95,7 +95,8 @@ pub(super) async fn dead_letters(database: &Database) -> Result<Vec<DeadLetter>,
 /// How far every group has come.
 pub(super) async fn progress(database: &Database) -> Result<Vec<Progress>, Error> {
     let query = sqlx::query_as("SELECT consumers, topic, next FROM progress ORDER BY consumers, topic");
-    let rows: Vec<(String, String, i64)> = query.fetch_all(&mut *database.read().await?).await?;
+    let rows: Vec<(String, String, i64)> =
+        query.fetch_all(&mut *database.read("SELECT progress").await?).await?;
     let progress = |(group, topic, next)| Progress { group, topic, partition: PARTITION, next };
     Ok(rows.into_iter().map(progress).collect())
 }
@@ -108,7 +109,7 @@ pub(super) async fn end(database: &Database, topic: &str) -> Result<Option<End>,
                 (SELECT max(position) FROM events WHERE topic = ?1)",
     )
     .bind(topic)
-    .fetch_one(&mut *database.read().await?)
+    .fetch_one(&mut *database.read("SELECT events").await?)
     .await?;
     let end = |first, last: i64| End {
         topic: topic.to_owned(),
@@ -157,7 +158,7 @@ pub(super) async fn append(
 /// Takes all topics from all members.
 pub(super) async fn release_all(database: &Database) -> Result<(), Error> {
     database
-        .write(|connection| {
+        .write("UPDATE progress", |connection| {
             Box::pin(async move {
                 sqlx::query("UPDATE progress SET member = NULL WHERE member IS NOT NULL")
                     .execute(connection)

@@ -62,7 +62,7 @@ impl Subscription {
         let rows: Vec<(String, Option<String>, i64)> =
             sqlx::query_as("SELECT topic, member, leased_until FROM progress WHERE consumers = ?")
                 .bind(&self.member.group)
-                .fetch_all(&mut *self.member.database.read().await?)
+                .fetch_all(&mut *self.member.database.read("SELECT events").await?)
                 .await?;
         let progress: HashMap<String, (Option<String>, Timestamp)> = rows
             .into_iter()
@@ -96,7 +96,7 @@ impl Subscription {
         .bind(&self.member.group)
         .bind(&self.member.id)
         .bind(BATCH)
-        .fetch_all(&mut *self.member.database.read().await?)
+        .fetch_all(&mut *self.member.database.read("SELECT events").await?)
         .await?;
         rows.into_iter().map(Delivery::try_from).collect()
     }
@@ -138,7 +138,9 @@ impl crate::Subscription for Subscription {
         let (member, topic, offset) = (self.member.clone(), delivery.topic.clone(), delivery.offset);
         self.member
             .database
-            .write(move |connection| Box::pin(async move { member.done(connection, topic, offset).await }))
+            .write("UPDATE progress", move |connection| {
+                Box::pin(async move { member.done(connection, topic, offset).await })
+            })
             .await
     }
 
@@ -146,7 +148,7 @@ impl crate::Subscription for Subscription {
         let (member, delivery, reason) = (self.member.clone(), delivery.clone(), reason.to_owned());
         self.member
             .database
-            .write(move |connection| {
+            .write("INSERT events", move |connection| {
                 Box::pin(async move {
                     let Delivery { topic, partition: _, offset, event } = delivery;
                     let dead = dead_letter_topic(&topic);
@@ -186,7 +188,7 @@ impl Member {
         self.active.store(true, Ordering::Relaxed);
         let member = self.clone();
         self.database
-            .write(move |connection| {
+            .write("UPDATE progress", move |connection| {
                 Box::pin(async move {
                     let now = member.clock.now();
                     for topic in topics {
@@ -249,7 +251,7 @@ impl Member {
         let (group, id) = (self.group.clone(), self.id.clone());
         let written: Result<(), Error> = self
             .database
-            .write(move |connection| {
+            .write("UPDATE progress", move |connection| {
                 Box::pin(async move {
                     sqlx::query(
                         "UPDATE progress

@@ -114,7 +114,7 @@ async fn a_member_that_lives_keeps_its_topics() {
 /// Until when the only topic is leased.
 async fn leased_until(path: &Path) -> i64 {
     let database = Database::open_read_only(path).await.unwrap();
-    let mut connection = database.read().await.unwrap();
+    let mut connection = database.read("SELECT tests").await.unwrap();
     sqlx::query_scalar("SELECT max(leased_until) FROM progress").fetch_one(&mut *connection).await.unwrap()
 }
 

@@ -11,7 +11,7 @@ use crate::{add, database, names};
 
 async fn fails(database: &Database, statement: &'static str) -> Error {
     database
-        .write(move |connection| {
+        .write("UPDATE tests", move |connection| {
             Box::pin(async move { Ok::<_, Error>(connection.execute(statement).await?) })
         })
         .await
@@ -47,7 +47,7 @@ async fn what_only_a_mistake_of_ours_brings_about_is_a_defect() {
         let error = fails(&database, statement).await;
         assert!(matches!(error, Error::Defect(_)), "{statement}: {error:?}");
     }
-    let mut connection = database.read().await.unwrap();
+    let mut connection = database.read("SELECT tests").await.unwrap();
     let wrong_type = sqlx::query_scalar::<_, i64>("SELECT 'text'").fetch_one(&mut *connection).await;
     assert!(matches!(wrong_type.map_err(Error::from), Err(Error::Defect(_))));
 }
@@ -64,7 +64,7 @@ async fn a_file_that_is_busy_or_closed_is_unavailable() {
 
     database.close().await;
     assert!(matches!(add(&database, "lamp").await, Err(Error::Unavailable(_))));
-    assert!(matches!(database.read().await, Err(Error::Unavailable(_))));
+    assert!(matches!(database.read("SELECT tests").await, Err(Error::Unavailable(_))));
     assert!(matches!(database.ping().await, Err(Error::Unavailable(_))));
 }
 
@@ -75,7 +75,7 @@ async fn a_disk_that_is_full_keeps_what_was_answered_and_nothing_else() {
     add(&database, "lamp").await.unwrap();
     // Room for a few pages more; the limit goes with the connection.
     let fill = || {
-        database.write(|connection| {
+        database.write("UPDATE tests", |connection| {
             Box::pin(async move {
                 connection.execute("PRAGMA max_page_count = 16").await?;
                 let huge = "INSERT INTO things (name) SELECT hex(randomblob(100000))";
@@ -97,7 +97,7 @@ async fn a_disk_that_is_full_keeps_what_was_answered_and_nothing_else() {
 #[tokio::test]
 async fn readers_can_not_write() {
     let (_directory, database) = database().await;
-    let mut connection = database.read().await.unwrap();
+    let mut connection = database.read("SELECT tests").await.unwrap();
     let refused = connection.execute("INSERT INTO things (name) VALUES ('lamp')").await;
     assert!(refused.is_err());
     assert!(names(&database).await.is_empty());

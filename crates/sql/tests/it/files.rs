@@ -58,7 +58,7 @@ async fn the_last_clone_that_goes_gives_the_file_back() {
 async fn settings_are_durable() {
     let (_directory, database) = database().await;
     let settings: (String, i64, i64) = database
-        .write(|connection| {
+        .write("UPDATE tests", |connection| {
             Box::pin(async move {
                 Ok::<_, Error>((
                     sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut *connection).await?,

@@ -28,7 +28,7 @@ async fn database() -> (TempDir, Database) {
 async fn add(database: &Database, name: &str) -> Result<(), Error> {
     let name = name.to_owned();
     database
-        .write(|connection| {
+        .write("UPDATE tests", |connection| {
             Box::pin(async move {
                 sqlx::query("INSERT INTO things (name) VALUES (?)").bind(name).execute(connection).await?;
                 Ok(())
@@ -38,6 +38,6 @@ async fn add(database: &Database, name: &str) -> Result<(), Error> {
 }
 
 async fn names(database: &Database) -> Vec<String> {
-    let mut connection = database.read().await.unwrap();
+    let mut connection = database.read("SELECT tests").await.unwrap();
     sqlx::query_scalar("SELECT name FROM things ORDER BY id").fetch_all(&mut *connection).await.unwrap()
 }

@@ -49,7 +49,7 @@ async fn add(database: &Database, name: &str) -> Result<(), Error> {
         let insert = sqlx::query("INSERT INTO things (name) VALUES ($1)").bind(name);
         insert.execute(&mut *connection).await.map(drop).map_err(Error::of_autocommit)
     };
-    database.within(call).await
+    database.within("SELECT tests", call).await
 }
 
 /// In a transaction.
@@ -60,7 +60,7 @@ async fn add_slowly(database: &Database, name: &str) -> Result<(), Error> {
         insert.execute(&mut *transaction).await?;
         transaction.commit().await
     };
-    database.within(call).await
+    database.within("SELECT tests", call).await
 }
 
 /// Past the database that is tested.

@@ -16,7 +16,7 @@ async fn hold(database: &Database, tasks: &mut JoinSet<()>) -> oneshot::Sender<(
     let (release, held) = oneshot::channel::<()>();
     let database = database.clone();
     tasks.spawn(async move {
-        let work = database.write(|_| {
+        let work = database.write("UPDATE tests", |_| {
             Box::pin(async move {
                 started.send(()).unwrap();
                 let _ = held.await;
@@ -58,7 +58,7 @@ async fn work_that_fails_or_panics_undoes_only_itself() {
     let release = hold(&database, &mut tasks).await;
     let before = database.revision();
     let insert_then = |name: &'static str, end: fn() -> Result<(), Error>| {
-        database.write(move |connection| {
+        database.write("UPDATE tests", move |connection| {
             Box::pin(async move {
                 sqlx::query("INSERT INTO things (name) VALUES (?)").bind(name).execute(connection).await?;
                 end()
@@ -89,7 +89,7 @@ async fn work_that_fails_or_panics_undoes_only_itself() {
 async fn a_lone_panic_is_contained() {
     let (_directory, database) = database().await;
     let panicked: Result<(), Error> = database
-        .write(|connection| {
+        .write("UPDATE tests", |connection| {
             Box::pin(async move {
                 connection.execute("INSERT INTO things (name) VALUES ('panicked')").await?;
                 panic!("as the test wants")
@@ -97,7 +97,8 @@ async fn a_lone_panic_is_contained() {
         })
         .await;
     assert!(matches!(panicked, Err(Error::Defect(_))));
-    let panicked: Result<(), Error> = database.write(|_| panic!("before it even starts")).await;
+    let panicked: Result<(), Error> =
+        database.write("UPDATE tests", |_| panic!("before it even starts")).await;
     assert!(matches!(panicked, Err(Error::Defect(_))));
     add(&database, "lamp").await.unwrap();
     assert_eq!(names(&database).await, ["lamp"]);
@@ -113,7 +114,7 @@ async fn nobody_is_answered_before_the_commit() {
     assert!(poll!(&mut first).is_pending() && poll!(&mut second).is_pending());
     let (started, running) = oneshot::channel();
     let (end, held) = oneshot::channel::<()>();
-    let mut last = Box::pin(database.write(|_| {
+    let mut last = Box::pin(database.write("UPDATE tests", |_| {
         Box::pin(async move {
             started.send(()).unwrap();
             let _ = held.await;
@@ -138,7 +139,7 @@ async fn a_commit_that_is_refused_is_told_to_the_whole_batch() {
     let release = hold(&database, &mut tasks).await;
     let mut lamp = Box::pin(add(&database, "lamp"));
     // A deferred constraint is checked by the COMMIT.
-    let mut orphan = Box::pin(database.write(|connection| {
+    let mut orphan = Box::pin(database.write("UPDATE tests", |connection| {
         Box::pin(async move {
             connection.execute("INSERT INTO things (name, late) VALUES ('orphan', 7)").await?;
             Ok::<_, Error>(())

@@ -33,7 +33,7 @@ impl Fixture {
     async fn tamper(&self, statement: &'static str) -> Error {
         self.store
             .database
-            .write(move |c| {
+            .write("SELECT tests", move |c| {
                 Box::pin(async move { Ok::<_, Error>(sqlx::query(statement).execute(c).await.map(drop)?) })
             })
             .await

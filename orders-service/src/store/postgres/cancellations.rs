@@ -61,7 +61,7 @@ impl Cancellations for Postgres {
             .map_err(Error::of_autocommit)?;
             Ok(begun.rows_affected() == 1)
         };
-        self.database.within(cancel).await
+        self.database.within("UPDATE orders", cancel).await
     }
 
     async fn claim(&self, owner: Uuid, limit: usize, _now: Timestamp) -> Result<Vec<Cancellation>, Error> {
@@ -89,7 +89,7 @@ impl Cancellations for Postgres {
             .map_err(Error::of_autocommit)?;
             Ok(claimed.into_iter().filter_map(rows::Cancellation::readable).collect())
         };
-        self.database.within(claim).await
+        self.database.within("UPDATE cancellations", claim).await
     }
 
     async fn save(
@@ -140,7 +140,7 @@ impl Cancellations for Postgres {
             transaction.commit().await?;
             Ok(Held::Yes)
         };
-        self.database.within(save).await
+        self.database.within("UPDATE cancellations", save).await
     }
 
     async fn renew(&self, cancellation: &Cancellation, _now: Timestamp) -> Result<Held, Error> {
@@ -157,7 +157,7 @@ impl Cancellations for Postgres {
             .map_err(Error::of_autocommit)?;
             Ok(if written.rows_affected() == 0 { Held::Lost } else { Held::Yes })
         };
-        self.database.within(renew).await
+        self.database.within("UPDATE cancellations", renew).await
     }
 
     async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, Error> {
@@ -171,7 +171,7 @@ impl Cancellations for Postgres {
             .await?;
             Ok(wait.map(|wait| Timestamp::from_micros(now.micros().saturating_add(wait))))
         };
-        self.database.within(find).await
+        self.database.within("SELECT cancellations", find).await
     }
 
     async fn give_back(&self, owner: Uuid) -> Result<(), Error> {
@@ -185,7 +185,7 @@ impl Cancellations for Postgres {
             .map_err(Error::of_autocommit)?;
             Ok(())
         };
-        self.database.within(give_back).await
+        self.database.within("UPDATE cancellations", give_back).await
     }
 }
 

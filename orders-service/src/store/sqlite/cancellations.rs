@@ -43,7 +43,7 @@ impl Cancellations for Sqlite {
     async fn cancel(&self, from: Status, cancellation: &Cancellation) -> Result<bool, Error> {
         let cancellation = cancellation.clone();
         self.database
-            .write(move |connection| {
+            .write("UPDATE orders", move |connection| {
                 Box::pin(async move {
                     let (from, to, at) = (from, Status::Cancelling, cancellation.requested_at);
                     if !change_order(connection, &cancellation, from, to, at).await? {
@@ -73,7 +73,7 @@ impl Cancellations for Sqlite {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let claimed: Vec<rows::Cancellation> = self
             .database
-            .write(move |connection| {
+            .write("UPDATE cancellations", move |connection| {
                 Box::pin(async move {
                     let ids: Vec<String> = sqlx::query_scalar(concat!(
                         "UPDATE cancellations SET fence = fence + 1, owner = ?1, lease_until = ?2
@@ -113,7 +113,7 @@ impl Cancellations for Sqlite {
     ) -> Result<Held, Error> {
         let (from, after) = (before.state, after.clone());
         self.database
-            .write(move |connection| {
+            .write("UPDATE cancellations", move |connection| {
                 Box::pin(async move {
                     let written = sqlx::query(
                         "UPDATE cancellations
@@ -151,7 +151,7 @@ impl Cancellations for Sqlite {
     async fn renew(&self, cancellation: &Cancellation, now: Timestamp) -> Result<Held, Error> {
         let (id, fence) = (cancellation.order_id.to_string(), cancellation.fence);
         self.database
-            .write(move |connection| {
+            .write("UPDATE cancellations", move |connection| {
                 Box::pin(async move {
                     let written = sqlx::query(
                         "UPDATE cancellations SET lease_until = ? WHERE order_id = ? AND fence = ?",
@@ -168,7 +168,7 @@ impl Cancellations for Sqlite {
     }
 
     async fn next_due(&self, _now: Timestamp) -> Result<Option<Timestamp>, Error> {
-        let mut connection = self.database.read().await?;
+        let mut connection = self.database.read("SELECT cancellations").await?;
         let due: Option<i64> = sqlx::query_scalar(concat!(
             "SELECT min(max(due_at, lease_until)) FROM cancellations WHERE ",
             unfinished!(),
@@ -180,7 +180,7 @@ impl Cancellations for Sqlite {
 
     async fn give_back(&self, owner: Uuid) -> Result<(), Error> {
         self.database
-            .write(move |connection| {
+            .write("UPDATE cancellations", move |connection| {
                 Box::pin(async move {
                     sqlx::query(
                         "UPDATE cancellations SET lease_until = 0 WHERE owner = ? AND state <> 'CANCELLED'",

@@ -35,7 +35,7 @@ async fn a_file_of_the_first_version_is_brought_up_to_date() {
     assert!(new.cancel(Status::Confirmed, &cancellation).await.unwrap());
     // Lines and inbox still refer to orders that must be there, and a status is still one of those known.
     for wrong in ["DELETE FROM orders", "UPDATE orders SET status = 'LOST'"] {
-        let tampered = new.database.write(move |connection| {
+        let tampered = new.database.write("SELECT tests", move |connection| {
             Box::pin(async move { Ok::<_, Error>(sqlx::query(wrong).execute(connection).await.map(drop)?) })
         });
         let refused = tampered.await.unwrap_err();

@@ -68,7 +68,7 @@ impl Ledger for Postgres {
             transaction.commit().await?;
             Ok(begun)
         };
-        self.database.within(begin).await
+        self.database.within("INSERT ledger", begin).await
     }
 
     async fn resolve(&self, key: CheckoutId, decide: Decide, at: Timestamp) -> Result<Resolved, Error> {
@@ -83,11 +83,13 @@ impl Ledger for Postgres {
             transaction.commit().await?;
             Ok(Resolved::Now(effect, terms))
         };
-        self.database.within(resolve).await
+        self.database.within("INSERT ledger", resolve).await
     }
 
     async fn held(&self, key: CheckoutId) -> Result<Option<Held>, Error> {
-        self.database.within(async { held(&mut *self.database.connection().await?, key).await }).await
+        self.database
+            .within("SELECT ledger", async { held(&mut *self.database.connection().await?, key).await })
+            .await
     }
 
     async fn entries(&self) -> Result<Vec<Entry>, Error> {

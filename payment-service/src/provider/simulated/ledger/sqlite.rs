@@ -40,7 +40,7 @@ impl Sqlite {
 impl Ledger for Sqlite {
     async fn begin(&self, key: CheckoutId, opening: Opening) -> Result<Begun, Error> {
         self.database
-            .write(move |connection| {
+            .write("INSERT ledger", move |connection| {
                 Box::pin(async move {
                     if let Some(held) = held(connection, key).await? {
                         return Ok(Begun::Before(held));
@@ -58,7 +58,7 @@ impl Ledger for Sqlite {
 
     async fn resolve(&self, key: CheckoutId, decide: Decide, at: Timestamp) -> Result<Resolved, Error> {
         self.database
-            .write(move |connection| {
+            .write("INSERT ledger", move |connection| {
                 Box::pin(async move {
                     let held = held(connection, key).await?;
                     let Some(effect) = decide(held.as_ref().map(|held| &held.standing)) else {
@@ -73,7 +73,7 @@ impl Ledger for Sqlite {
     }
 
     async fn held(&self, key: CheckoutId) -> Result<Option<Held>, Error> {
-        held(&mut *self.database.read().await?, key).await
+        held(&mut *self.database.read("SELECT ledger").await?, key).await
     }
 
     async fn entries(&self) -> Result<Vec<Entry>, Error> {
@@ -81,7 +81,7 @@ impl Ledger for Sqlite {
             "SELECT seq, checkout_key, effect, decline_code, amount_minor, currency, method, at
              FROM ledger ORDER BY seq",
         )
-        .fetch_all(&mut *self.database.read().await?)
+        .fetch_all(&mut *self.database.read("SELECT ledger").await?)
         .await?;
         rows.into_iter().map(|row| Ok(row.parse()?.0)).collect()
     }
