@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use platform::Origin;
 use proto::events::{CheckoutCompleted, CheckoutFailed, Item};
 use serde::{Deserialize, Serialize};
 use types::{Address, CheckoutId, Money, Timestamp, UserId};
@@ -31,8 +32,8 @@ pub struct Checkout {
     pub payment_method: String,
     /// Where it goes.
     pub shipping_address: Option<Address>,
-    /// The trace of the request that began it (W3C `traceparent`).
-    pub traceparent: String,
+    /// The request that began it.
+    pub origin: Origin,
     /// When it was accepted.
     pub created_at: Timestamp,
     /// When it stops going forward.
@@ -103,7 +104,7 @@ pub struct Purchase {
 
 impl Checkout {
     /// A checkout that has just been accepted, in the hands of its first owner.
-    pub fn accept(id: CheckoutId, purchase: Purchase, traceparent: String, now: Timestamp) -> Self {
+    pub fn accept(id: CheckoutId, purchase: Purchase, origin: Origin, now: Timestamp) -> Self {
         Self {
             id,
             user_id: purchase.user_id,
@@ -112,7 +113,7 @@ impl Checkout {
             total: purchase.total,
             payment_method: purchase.payment_method,
             shipping_address: purchase.shipping_address,
-            traceparent,
+            origin,
             created_at: now,
             deadline: now.after(DEADLINE),
             state: State::Reserving,
@@ -252,7 +253,7 @@ mod tests {
             shipping_address: None,
         };
         let id = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
-        Checkout::accept(id, purchase, String::new(), Timestamp::from_micros(0))
+        Checkout::accept(id, purchase, Origin::default(), Timestamp::from_micros(0))
     }
 
     #[test]

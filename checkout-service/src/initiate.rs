@@ -103,7 +103,7 @@ impl Initiator {
         let purchase = purchase(cart, request)?;
         let bought_version = purchase.bought_version;
         let id = CheckoutId(self.world.ids.next());
-        let checkout = Checkout::accept(id, purchase, context.traceparent(), self.world.clock.now());
+        let checkout = Checkout::accept(id, purchase, context.origin(), self.world.clock.now());
         let key = IdempotencyKey {
             user_id: request.user_id,
             text: request.idempotency_key.clone(),

@@ -13,11 +13,14 @@ use std::time::Duration;
 
 use event_log::Event;
 use platform::retry::Backoff;
+use platform::trace::{self, Kind, Span};
 use platform::watch::Watchers;
-use platform::{Context, World, fault, lease};
+use platform::{Context, Origin, World, fault, lease};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
+use tracing::field::display;
 use types::CheckoutId;
 use uuid::Uuid;
 
@@ -58,6 +61,15 @@ struct Inner {
     /// An event waits in the outbox.
     outbox: Arc<Notify>,
     stopping: CancellationToken,
+}
+
+/// Whose a checkout is.
+#[derive(Debug, Clone, Copy)]
+enum Hands {
+    /// Of the instance that has accepted it, whose client waits.
+    First,
+    /// Of who has claimed it since, because it was left or is due again.
+    Later,
 }
 
 impl Executor {
@@ -102,15 +114,15 @@ impl Executor {
         bought_version: i64,
     ) -> Result<Accepted, store::Error> {
         let this = self.clone();
-        let accepting = self.inner.tasks.spawn(async move {
+        let accepting = self.inner.tasks.spawn(trace::carried(async move {
             let accepting = this.inner.store.accept(&checkout, &key, bought_version, this.inner.owner);
             let accepted = fault::around("checkout.accept", accepting).await?;
             if accepted == Accepted::New {
                 let driver = this.clone();
-                this.inner.tasks.spawn(async move { driver.drive(checkout).await });
+                this.inner.tasks.spawn(async move { driver.drive(checkout, Hands::First).await });
             }
             Ok(accepted)
-        });
+        }));
         accepting.await.unwrap_or_else(|error| Err(store::Error::unknown(error)))
     }
 
@@ -161,7 +173,7 @@ impl Executor {
             let permit = inner.recoveries.clone().try_acquire_owned();
             let driver = self.clone();
             inner.tasks.spawn(async move {
-                driver.drive(checkout).await;
+                driver.drive(checkout, Hands::Later).await;
                 // The timer may have left work for want of a permit.
                 drop(permit);
                 driver.inner.due.notify_one();
@@ -171,46 +183,74 @@ impl Executor {
         Ok(next.map_or(IDLE, |due| due.since(inner.world.clock.now()).min(IDLE)))
     }
 
-    /// Makes call after call until the end, a repeat that is due later, a loss of the lease, or shutdown.
-    async fn drive(&self, mut checkout: Checkout) {
+    /// Takes step after step until the end, a repeat that is due later, a loss of the lease, or shutdown.
+    async fn drive(&self, mut checkout: Checkout, hands: Hands) {
+        let Origin { request_id, .. } = &checkout.origin;
+        let trace_id = checkout.origin.trace_id().map(display);
+        let lines = tracing::info_span!(parent: None, "checkout", request_id, trace_id);
+        let steps = async {
+            loop {
+                let span = self.span(&checkout, hands);
+                match Span::only(span.as_ref(), self.step(&checkout)).await {
+                    Some(after) => checkout = after,
+                    None => return,
+                }
+            }
+        };
+        steps.instrument(lines).await;
+    }
+
+    /// The span of the step that is next, below the request that began the checkout.
+    fn span(&self, checkout: &Checkout, hands: Hands) -> Option<Span> {
+        let (tracer, cause) = (&self.inner.world.tracer, checkout.origin.traceparent.as_str());
+        let name = || format!("checkout {}", checkout.state.name());
+        let mut span = match hands {
+            Hands::First => tracer.go_on(Kind::Internal, cause, name),
+            Hands::Later => tracer.take_over(Kind::Internal, cause, name),
+        }?;
+        span.set("oxcart.checkout.id", checkout.id.to_string());
+        span.set("oxcart.checkout.attempt", i64::from(checkout.attempt()) + 1);
+        Some(span)
+    }
+
+    /// Makes a call and records what came of it. `None` when nothing more is to be done now.
+    async fn step(&self, checkout: &Checkout) -> Option<Checkout> {
         let inner = &self.inner;
-        loop {
-            let Some(outcome) = self.call(&checkout).await else {
+        let Some(outcome) = self.call(checkout).await else {
+            tracing::info!(checkout_id = %checkout.id, "checkout lost to another owner");
+            return None;
+        };
+        let delay = BACKOFF.delay(checkout.attempt(), inner.world.chance());
+        let after = checkout.after(outcome, inner.world.clock.now(), delay);
+        let event = after.ending().map(|ending| Self::event(&after, &ending));
+        let is_repeat = after.state == checkout.state;
+        let stops = is_repeat || inner.stopping.is_cancelled();
+        let lease = if stops || after.state.is_terminal() { Lease::Return } else { Lease::Keep };
+        let name = if after.state.is_terminal() { "checkout.finish" } else { "checkout.save" };
+        match fault::around(name, inner.store.save(checkout, &after, event, lease)).await {
+            Ok(Held::Yes) => {}
+            Ok(Held::Lost) => {
                 tracing::info!(checkout_id = %checkout.id, "checkout lost to another owner");
-                return;
-            };
-            let delay = BACKOFF.delay(checkout.attempt(), inner.world.chance());
-            let after = checkout.after(outcome, inner.world.clock.now(), delay);
-            let event = after.ending().map(|ending| Self::event(&after, &ending));
-            let is_repeat = after.state == checkout.state;
-            let stops = is_repeat || inner.stopping.is_cancelled();
-            let lease = if stops || after.state.is_terminal() { Lease::Return } else { Lease::Keep };
-            let name = if after.state.is_terminal() { "checkout.finish" } else { "checkout.save" };
-            match fault::around(name, inner.store.save(&checkout, &after, event, lease)).await {
-                Ok(Held::Yes) => {}
-                Ok(Held::Lost) => {
-                    tracing::info!(checkout_id = %checkout.id, "checkout lost to another owner");
-                    return;
-                }
-                Err(error) => {
-                    // Written or not: when the lease is over, somebody reads what stands there and goes on.
-                    tracing::warn!(checkout_id = %checkout.id, error = %Error::from(error), "a step was not recorded");
-                    return;
-                }
+                return None;
             }
-            report(&checkout, &after);
-            inner.counts.moved(&checkout, &after);
-            inner.watchers.changed(after.id);
-            if after.state.is_terminal() {
-                inner.outbox.notify_one();
-                return;
+            Err(error) => {
+                // Written or not: when the lease is over, somebody reads what stands there and goes on.
+                tracing::warn!(checkout_id = %checkout.id, error = %Error::from(error), "a step was not recorded");
+                return None;
             }
-            if stops {
-                inner.due.notify_one();
-                return;
-            }
-            checkout = after;
         }
+        report(checkout, &after);
+        inner.counts.moved(checkout, &after);
+        inner.watchers.changed(after.id);
+        if after.state.is_terminal() {
+            inner.outbox.notify_one();
+            return None;
+        }
+        if stops {
+            inner.due.notify_one();
+            return None;
+        }
+        Some(after)
     }
 
     /// Makes the call of the state, keeping the lease meanwhile. `None` when the lease was lost.
@@ -219,7 +259,7 @@ impl Executor {
         if checkout.is_expired(inner.world.clock.now()) {
             return Some(Outcome::Expired);
         }
-        let context = Context::root(inner.world.ids.as_ref(), CALL_TIMEOUT);
+        let context = Context::going_on(&checkout.origin, inner.world.ids.as_ref(), CALL_TIMEOUT);
         let call = steps::perform(&inner.participants, &context, checkout);
         let renew = || async {
             inner.store.renew(checkout).await.unwrap_or_else(|error| {
@@ -242,10 +282,14 @@ impl Executor {
             source: "/checkout-service".to_owned(),
             key: checkout.user_id.to_string(),
             time: checkout.completed_at.unwrap_or(checkout.created_at),
-            traceparent: Some(checkout.traceparent.clone()).filter(|trace| !trace.is_empty()),
+            traceparent: trace::traceparent().or_else(|| known(&checkout.origin.traceparent)),
             data: data.expect("ids, texts and integers are always JSON").into(),
         }
     }
+}
+
+fn known(traceparent: &str) -> Option<String> {
+    Some(traceparent.to_owned()).filter(|trace| !trace.is_empty())
 }
 
 fn report(before: &Checkout, after: &Checkout) {

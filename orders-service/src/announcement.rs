@@ -1,6 +1,7 @@
 //! What the others are told.
 
 use event_log::Event;
+use platform::trace;
 use proto::events::{OrderCancelled, OrderCreated, OrderStatusChanged};
 use serde::Serialize;
 use types::{Timestamp, UserId};
@@ -66,7 +67,8 @@ fn event(kind: &str, user_id: UserId, time: Timestamp, data: &impl Serialize, or
         source: SOURCE.to_owned(),
         key: user_id.to_string(),
         time,
-        traceparent: origin.traceparent,
+        // What is being done now, and else what it was begun for.
+        traceparent: trace::traceparent().or(origin.traceparent),
         data: serde_json::to_vec(data).expect("names, numbers and texts are JSON").into(),
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use event_log::{Event, Waiting};
 use futures::future::BoxFuture;
+use platform::Origin;
 use proto::events::CheckoutCompleted;
 use types::{CheckoutId, Currency, Money, Timestamp, UserId};
 use uuid::Uuid;
@@ -46,7 +47,8 @@ fn checkout(n: u128, user_id: i64, cart_version: i64, now: Timestamp) -> Checkou
         payment_method: "pm_card_visa".into(),
         shipping_address: None,
     };
-    Checkout::accept(id(n), purchase, "00-trace".into(), now)
+    let origin = Origin { request_id: "request-1".into(), traceparent: "00-trace".into() };
+    Checkout::accept(id(n), purchase, origin, now)
 }
 
 fn key(user_id: i64, text: &str) -> IdempotencyKey {

@@ -10,10 +10,13 @@ use anyhow::anyhow;
 use async_trait::async_trait;
 use futures::FutureExt as _;
 use platform::retry::Backoff;
-use platform::{World, fault};
+use platform::trace::Span;
+use platform::{Origin, World, fault};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+use tracing::field::{DisplayValue, display};
 
-use crate::{Delivery, Error, Event, EventLog, Subscription};
+use crate::{Delivery, Error, Event, EventLog, Subscription, spans};
 use counts::Counts;
 
 /// Definite failures after which an event is given up.
@@ -88,6 +91,12 @@ struct Consumer<'a> {
     shutdown: CancellationToken,
 }
 
+/// Of the request that caused the event.
+fn trace_id(delivery: &Delivery) -> Option<DisplayValue<impl std::fmt::Display>> {
+    let traceparent = delivery.event.traceparent.clone().unwrap_or_default();
+    Origin { traceparent, ..Origin::default() }.trace_id().map(display)
+}
+
 /// What became of an event at the handler.
 enum Fate {
     Applied,
@@ -116,7 +125,15 @@ impl Consumer<'_> {
         let mut applied = Applied::default();
         let mut committed = self.world.clock.now();
         for delivery in &deliveries {
-            match self.deliver(subscription.as_mut(), delivery, &mut applied).await? {
+            let mut span = spans::processed(&self.world, log, self.group, delivery);
+            let lines = tracing::info_span!(parent: None, "event", id = %delivery.event.id, trace_id = trace_id(delivery));
+            let delivering = self.deliver(subscription.as_mut(), delivery, &mut applied).instrument(lines);
+            let fate = Span::only(span.as_ref(), delivering).await?;
+            if let (Some(span), Fate::GivenUp(_)) = (&mut span, &fate) {
+                span.fail("given_up");
+            }
+            drop(span);
+            match fate {
                 Fate::Applied => {
                     applied.add(delivery);
                     let now = self.world.clock.now();

@@ -81,6 +81,10 @@ impl EventLog for Log {
         Ok(Box::new(subscription::Subscription::start(self, group, topics)))
     }
 
+    fn system(&self) -> &'static str {
+        "kafka"
+    }
+
     async fn ping(&self) -> Result<(), Error> {
         self.client.look().await
     }

@@ -21,6 +21,7 @@ mod outbox;
 pub mod postgres;
 mod prefixed;
 mod replay;
+mod spans;
 pub mod sqlite;
 
 pub use archive::{Archive, End, Progress};

@@ -23,6 +23,11 @@ pub trait EventLog: Send + Sync {
     /// [`Error::Unavailable`] when the log can't be reached.
     async fn subscribe(&self, group: &str, topics: &[&str]) -> Result<Box<dyn Subscription>, Error>;
 
+    /// What traces call it, by the semantic conventions; a log of our own is ours.
+    fn system(&self) -> &'static str {
+        "oxcart"
+    }
+
     /// Whether the log can be used at this moment.
     ///
     /// # Errors

@@ -6,12 +6,13 @@ use std::time::Duration;
 use anyhow::Context as _;
 use async_trait::async_trait;
 use platform::retry::Backoff;
+use platform::trace::Span;
 use platform::{World, fault};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::lag::Waiting;
-use crate::{Event, EventLog};
+use crate::{Event, EventLog, spans};
 
 /// Rows carried at once.
 const BATCH: usize = 100;
@@ -86,7 +87,7 @@ pub async fn relay(
     let mut failures = 0;
     let mut pause = POLL;
     while !shutdown.is_cancelled() {
-        match carry(outbox.as_ref(), log.as_ref()).await {
+        match carry(outbox.as_ref(), log.as_ref(), &world).await {
             Ok(0) => {
                 failures = 0;
                 tokio::select! {
@@ -124,14 +125,20 @@ pub async fn relay(
 }
 
 /// Carries one batch; how many rows it had.
-async fn carry(outbox: &dyn Outbox, log: &dyn EventLog) -> anyhow::Result<usize> {
+async fn carry(outbox: &dyn Outbox, log: &dyn EventLog, world: &World) -> anyhow::Result<usize> {
     let rows = outbox.unpublished(BATCH).await.context("the outbox can't be read")?;
     if rows.is_empty() {
         return Ok(0);
     }
     let ids: Vec<i64> = rows.iter().map(|row| row.seq).collect();
-    for (topic, events) in by_topic(rows) {
-        fault::around("relay.publish", log.publish(&topic, &events)).await?;
+    for (topic, mut events) in by_topic(rows) {
+        let sent = |event| spans::sent(world, log, &topic, event);
+        let mut spans: Vec<Span> = events.iter_mut().filter_map(sent).collect();
+        let published = fault::around("relay.publish", log.publish(&topic, &events)).await;
+        if published.is_err() {
+            spans.iter_mut().for_each(|span| span.fail("publish"));
+        }
+        published?;
     }
     let marked = fault::around("relay.mark", outbox.mark_published(&ids)).await;
     marked.context("published rows can't be marked")?;

@@ -59,6 +59,10 @@ impl EventLog for Prefixed<dyn EventLog> {
         Ok(Box::new(Member { names: self.names.clone(), member }))
     }
 
+    fn system(&self) -> &'static str {
+        self.log.system()
+    }
+
     async fn ping(&self) -> Result<(), Error> {
         self.log.ping().await
     }

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use platform::lease::{self, Held, LEASE, Lease};
 use platform::retry::Backoff;
+use platform::trace::{Kind, Span};
 use platform::watch::Watchers;
-use platform::{Context, World, fault};
+use platform::{Context, Origin, World, fault};
 use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -106,42 +107,59 @@ impl Executor {
     /// Makes call after call until the end, a repeat that is due later, a loss of the lease, or shutdown.
     async fn drive(self, mut cancellation: Cancellation, stopping: CancellationToken) {
         loop {
-            let order_id = cancellation.order_id;
-            let Some(outcome) = self.call(&cancellation).await else {
-                tracing::info!(%order_id, "cancellation lost to another owner");
-                return;
-            };
-            let now = self.world.clock.now();
-            let after =
-                cancellation.after(outcome, now, BACKOFF.delay(cancellation.attempts, self.world.chance()));
-            let stops = after.state == cancellation.state || after.state.is_end() || stopping.is_cancelled();
-            let lease = if stops { Lease::Return } else { Lease::Keep };
-            let announcement = announcement::cancelled(&after);
-            let saving = self.store.save(&cancellation, &after, announcement, lease, now);
-            match fault::around("orders.save", saving).await {
-                Ok(Held::Yes) => {}
-                Ok(Held::Lost) => {
-                    tracing::info!(%order_id, "cancellation lost to another owner");
-                    return;
-                }
-                Err(error) => {
-                    // Written or not: when the lease is over, somebody reads what stands there and goes on.
-                    tracing::warn!(%order_id, %error, "a step of a cancellation was not recorded");
-                    return;
-                }
+            let span = self.span(&cancellation);
+            match Span::only(span.as_ref(), self.step(&cancellation, &stopping)).await {
+                Some(after) => cancellation = after,
+                None => return,
             }
-            self.watchers.changed(order_id);
-            self.report(&cancellation, &after);
-            if stops {
-                return;
-            }
-            cancellation = after;
         }
+    }
+
+    /// The span of the step that is next. Nobody waits for it: who has cancelled was answered before.
+    fn span(&self, cancellation: &Cancellation) -> Option<Span> {
+        let name = || format!("cancellation {}", cancellation.state.as_str());
+        let mut span =
+            self.world.tracer.take_over(Kind::Internal, cancellation.traceparent.as_deref()?, name)?;
+        span.set("oxcart.order.id", cancellation.order_id.to_string());
+        Some(span)
+    }
+
+    /// Makes a call and records what came of it. `None` when nothing more is to be done now.
+    async fn step(&self, cancellation: &Cancellation, stopping: &CancellationToken) -> Option<Cancellation> {
+        let order_id = cancellation.order_id;
+        let Some(outcome) = self.call(cancellation).await else {
+            tracing::info!(%order_id, "cancellation lost to another owner");
+            return None;
+        };
+        let now = self.world.clock.now();
+        let after =
+            cancellation.after(outcome, now, BACKOFF.delay(cancellation.attempts, self.world.chance()));
+        let stops = after.state == cancellation.state || after.state.is_end() || stopping.is_cancelled();
+        let lease = if stops { Lease::Return } else { Lease::Keep };
+        let announcement = announcement::cancelled(&after);
+        let saving = self.store.save(cancellation, &after, announcement, lease, now);
+        match fault::around("orders.save", saving).await {
+            Ok(Held::Yes) => {}
+            Ok(Held::Lost) => {
+                tracing::info!(%order_id, "cancellation lost to another owner");
+                return None;
+            }
+            Err(error) => {
+                // Written or not: when the lease is over, somebody reads what stands there and goes on.
+                tracing::warn!(%order_id, %error, "a step of a cancellation was not recorded");
+                return None;
+            }
+        }
+        self.watchers.changed(order_id);
+        self.report(cancellation, &after);
+        (!stops).then_some(after)
     }
 
     /// Makes the call of the state, keeping the lease meanwhile. `None` when the lease was lost.
     async fn call(&self, cancellation: &Cancellation) -> Option<Outcome> {
-        let context = Context::root(self.world.ids.as_ref(), CALL_TIMEOUT);
+        let traceparent = cancellation.traceparent.clone().unwrap_or_default();
+        let origin = Origin { traceparent, ..Origin::default() };
+        let context = Context::going_on(&origin, self.world.ids.as_ref(), CALL_TIMEOUT);
         let call = steps::perform(&self.peers, &context, cancellation);
         let renew = || async {
             let renewed = self.store.renew(cancellation, self.world.clock.now()).await;

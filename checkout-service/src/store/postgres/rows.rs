@@ -1,5 +1,6 @@
 //! Rows of checkouts, and the statement that accepts one.
 
+use platform::Origin;
 use sql::postgres::micros;
 use sqlx::postgres::PgRow;
 use sqlx::types::time::OffsetDateTime;
@@ -15,7 +16,7 @@ use crate::store::{Accepted, Claimed, Error, IdempotencyKey, KeyUse, LEASE};
 macro_rules! columns {
     () => {
         "id, user_id, cart_version, items::text AS items, total_minor, currency, payment_method, \
-         shipping_address::text AS shipping_address, traceparent, created_at, deadline, state, \
+         shipping_address::text AS shipping_address, traceparent, request_id, created_at, deadline, state, \
          failure::text AS failure, due_at, fence, timeline::text AS timeline, completed_at"
     };
 }
@@ -38,9 +39,9 @@ pub(super) async fn accept(
          ), accepted AS (
              INSERT INTO checkouts (id, user_id, cart_version, items, total_minor, currency, payment_method,
                                     shipping_address, traceparent, created_at, deadline, state, fence, timeline,
-                                    owner, due_at, lease_until)
+                                    owner, due_at, lease_until, request_id)
              SELECT $1, $2, $3, $4::jsonb, $5, $6, $7, $8::jsonb, $9, $10, $11, $12, $13, $14::jsonb,
-                    $18, now(), now() + $19 * interval '1 microsecond'
+                    $18, now(), now() + $19 * interval '1 microsecond', $20
              WHERE NOT EXISTS (SELECT FROM used) AND NOT EXISTS (SELECT FROM running)
              RETURNING id
          ), taken AS (
@@ -57,7 +58,7 @@ pub(super) async fn accept(
     .bind(checkout.total.currency.code())
     .bind(&checkout.payment_method)
     .bind(checkout.shipping_address.as_ref().map(json).transpose()?)
-    .bind(&checkout.traceparent)
+    .bind(&checkout.origin.traceparent)
     .bind(OffsetDateTime::from(checkout.created_at))
     .bind(OffsetDateTime::from(checkout.deadline))
     .bind(checkout.state.name())
@@ -68,6 +69,7 @@ pub(super) async fn accept(
     .bind(bought_version)
     .bind(owner)
     .bind(micros(LEASE))
+    .bind(&checkout.origin.request_id)
     .fetch_one(connection)
     .await?;
     Ok(match (used.zip(fingerprint), running) {
@@ -107,7 +109,7 @@ pub(super) fn read(row: &PgRow) -> Result<Checkout, Error> {
         total: Money::new(row.try_get("total_minor")?, currency),
         payment_method: row.try_get("payment_method")?,
         shipping_address: address.as_deref().map(from_json).transpose()?,
-        traceparent: row.try_get("traceparent")?,
+        origin: Origin { request_id: row.try_get("request_id")?, traceparent: row.try_get("traceparent")? },
         created_at: moment("created_at")?,
         deadline: moment("deadline")?,
         state: State::from_parts(&state, failure)

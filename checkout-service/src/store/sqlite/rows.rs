@@ -1,5 +1,6 @@
 //! Rows of the SQLite store: what is written into them, and what is read from them.
 
+use platform::Origin;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::sqlite::SqliteRow;
@@ -50,8 +51,8 @@ pub(super) async fn insert(
 ) -> Result<(), Error> {
     sqlx::query(
         "INSERT INTO checkouts (id, user_id, cart_version, items, total_minor, currency, payment_method, \
-         shipping_address, traceparent, created_at, deadline, state, due_at, fence, owner, lease_until, timeline) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         shipping_address, traceparent, created_at, deadline, state, due_at, fence, owner, lease_until, timeline, \
+         request_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(checkout.id.to_string())
     .bind(checkout.user_id.get())
@@ -61,7 +62,7 @@ pub(super) async fn insert(
     .bind(checkout.total.currency.code())
     .bind(&checkout.payment_method)
     .bind(checkout.shipping_address.as_ref().map(json).transpose()?)
-    .bind(&checkout.traceparent)
+    .bind(&checkout.origin.traceparent)
     .bind(checkout.created_at.micros())
     .bind(checkout.deadline.micros())
     .bind(checkout.state.name())
@@ -70,6 +71,7 @@ pub(super) async fn insert(
     .bind(owner.to_string())
     .bind(lease_until)
     .bind(json(&checkout.timeline)?)
+    .bind(&checkout.origin.request_id)
     .execute(connection)
     .await?;
     Ok(())
@@ -107,7 +109,7 @@ pub(super) fn read(row: &SqliteRow) -> Result<Checkout, Error> {
         total: Money::new(row.try_get("total_minor")?, currency),
         payment_method: row.try_get("payment_method")?,
         shipping_address: address.as_deref().map(from_json).transpose()?,
-        traceparent: row.try_get("traceparent")?,
+        origin: Origin { request_id: row.try_get("request_id")?, traceparent: row.try_get("traceparent")? },
         created_at: moment("created_at")?,
         deadline: moment("deadline")?,
         state: State::from_parts(&state, failure)

@@ -16,6 +16,7 @@ use orders_service::store::Applied;
 use payment_service::payment::{Payment, Status, Terms};
 use payment_service::provider::Method;
 use payment_service::provider::simulated::{Effect, Entry};
+use platform::Origin;
 use proto::events::{
     CHECKOUT_EVENTS, CheckoutCompleted, CheckoutFailed, Item, ORDER_EVENTS, OrderCancelled, OrderCreated,
 };
@@ -135,7 +136,7 @@ pub(super) fn accept(facts: &mut Facts, number: u128, buyer: i64, items: Vec<Ite
         payment_method: "pm_card_visa".to_owned(),
         shipping_address: None,
     };
-    let checkout = Checkout::accept(id(number), purchase, String::new(), at(90));
+    let checkout = Checkout::accept(id(number), purchase, Origin::default(), at(90));
     facts.checkouts.checkouts.push(checkout.clone());
     facts.checkouts.keys.push((user(buyer), format!("key-{number}"), id(number)));
     checkout

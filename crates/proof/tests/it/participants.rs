@@ -11,7 +11,7 @@ use inventory_service::stock::OnHand;
 use payment_service::Places;
 use platform::config::Location;
 use platform::transport::Transport;
-use platform::{Context, World};
+use platform::{Context, Origin, World};
 use proof::model::{Participants, Rules, Stand};
 use proto::events::Item;
 use testkit::TempDir;
@@ -150,6 +150,6 @@ impl Shop {
             shipping_address: None,
         };
         let id = CheckoutId(self.world.ids.next());
-        Checkout::accept(id, purchase, String::new(), self.world.clock.now())
+        Checkout::accept(id, purchase, Origin::default(), self.world.clock.now())
     }
 }

@@ -7,7 +7,7 @@ use checkout_service::store::{Accepted, Held, IdempotencyKey, Lease, Store as _}
 use event_log::sqlite::Log as EventLog;
 use event_log::{EventLog as _, Outbox as _};
 use payment_service::provider::simulated::{Habits, Simulated};
-use platform::World;
+use platform::{Origin, World};
 use proto::events::CheckoutFailed;
 use sql::sqlite::Sharing;
 use testkit::{ManualClock, TempDir};
@@ -81,7 +81,7 @@ impl Shop {
             payment_method: "pm_card_visa".to_owned(),
             shipping_address: None,
         };
-        let checkout = Checkout::accept(id(number), purchase, String::new(), now);
+        let checkout = Checkout::accept(id(number), purchase, Origin::default(), now);
         let key = IdempotencyKey { user_id: user(7), text: "key".to_owned(), fingerprint: String::new() };
         let owner = self.world.ids.next();
         let accepted = self.checkouts.accept(&checkout, &key, 0, owner).await.unwrap();
