@@ -1,6 +1,7 @@
 //! Shops for the tests, each on a directory of its own.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
@@ -19,6 +20,9 @@ use tokio_util::sync::CancellationToken;
 use crate::client::{Client, SECRET};
 use crate::engines::Place;
 use crate::told::Told;
+
+/// Where the log lines of a shop's programs go, a file; to our own if it is not among its variables.
+pub(crate) const LINES: &str = "LINES_OF_A_TEST";
 
 /// A running shop.
 pub(crate) struct Shop {
@@ -52,6 +56,9 @@ impl Started {
     fn start(name: &str, variables: Vec<(String, String)>) -> Self {
         let mut command = program(name);
         command.envs(variables.iter().cloned());
+        if let Some((_, path)) = variables.iter().find(|(name, _)| name == LINES) {
+            command.stderr(File::options().create(true).append(true).open(path).unwrap());
+        }
         Self { name: name.to_owned(), variables, process: Process::start(command) }
     }
 }
@@ -61,7 +68,7 @@ pub(crate) struct Process(Child);
 
 impl Process {
     pub(crate) fn start(mut command: Command) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
+        command.stdin(Stdio::null()).stdout(Stdio::null());
         Self(command.spawn().unwrap())
     }
 
@@ -136,7 +143,12 @@ impl Shop {
     /// Ten processes on the four engines: two each of checkout, orders and cart. `None` where there are no
     /// engines.
     pub(crate) async fn on_engines() -> Option<Self> {
-        Some(Self::processes(Some(Place::new().await?), &[], &[]).await)
+        Self::on_engines_with(&[]).await
+    }
+
+    /// The same, each with these variables too.
+    pub(crate) async fn on_engines_with(variables: &[(String, String)]) -> Option<Self> {
+        Some(Self::processes(Some(Place::new().await?), &[], variables).await)
     }
 
     async fn processes(place: Option<Place>, linked: &[(&str, Program)], more: &[(String, String)]) -> Self {

@@ -52,6 +52,8 @@ mod told;
 #[cfg(test)]
 mod top;
 #[cfg(test)]
+mod traces;
+#[cfg(test)]
 mod triad;
 #[cfg(test)]
 mod watched;
