@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use event_log::{Archive as _, End, EventLog as _, Progress, Replayed, list, replay};
+use event_log::{Archive as _, Delivery, End, EventLog as _, Progress, Replayed, list, replay};
 
 use super::{Kafka, keyed, take};
 use crate::{event, number, numbers};
