@@ -12,11 +12,13 @@ use proto::{Reason, Rejection};
 use tokio::time::{Instant, timeout_at};
 use tonic::Code;
 
-use crate::fields::{Fields, Json, Read};
+use crate::fields::{Fields, Json, MOST_FIELDS, MOST_LEVELS, Read};
 use crate::problem::{FieldError, Problem};
 
 /// The largest body that is read, in bytes.
 const LIMIT: usize = 64 * 1024;
+/// Pieces that a body may come in, chunks or frames: a piece costs as much as hundreds of bytes.
+const MOST_PIECES: usize = 2048;
 /// How long a body may take to arrive.
 const WITHIN: Duration = Duration::from_secs(10);
 /// How long it may take before its rate is looked at.
@@ -69,8 +71,8 @@ fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Reads the body, at most [`LIMIT`] bytes of it: what says to be longer is not read at all, what turns out to be
-/// longer no further.
+/// Reads the body, at most [`LIMIT`] bytes of it in less than [`MOST_PIECES`]: what says to be longer is not read at all,
+/// what turns out to be longer no further.
 async fn collect(headers: &HeaderMap, body: HttpBody) -> Result<Bytes, Problem> {
     let too_large = || {
         let detail = format!("the body must not be larger than {LIMIT} bytes");
@@ -83,7 +85,7 @@ async fn collect(headers: &HeaderMap, body: HttpBody) -> Result<Bytes, Problem> 
     let began = Instant::now();
     let mut body = Limited::new(body, LIMIT);
     let mut bytes = BytesMut::new();
-    loop {
+    for _ in 0..MOST_PIECES {
         match timeout_at(began + time_for(bytes.len()), body.frame()).await {
             Ok(Some(Ok(frame))) => bytes.extend(frame.into_data()),
             Ok(None) => return Ok(bytes.freeze()),
@@ -95,6 +97,7 @@ async fn collect(headers: &HeaderMap, body: HttpBody) -> Result<Bytes, Problem> 
             }
         }
     }
+    Err(wrong(format!("must arrive in less than {MOST_PIECES} pieces")))
 }
 
 /// How long a body may have taken of which so many bytes have arrived.
@@ -103,16 +106,21 @@ fn time_for(received: usize) -> Duration {
     WITHIN.min(PATIENCE + Duration::from_secs(received.into()) / RATE)
 }
 
-fn parse<T: Read>(bytes: &[u8]) -> Result<T, Problem> {
-    let wrong = |message: String| {
-        let field = "body".to_owned();
-        Problem::invalid(vec![FieldError { field, message }])
-    };
+fn wrong(message: String) -> Problem {
+    Problem::invalid(vec![FieldError { field: "body".to_owned(), message }])
+}
+
+/// The body that these bytes are.
+pub(crate) fn parse<T: Read>(bytes: &[u8]) -> Result<T, Problem> {
     match serde_json::from_slice(bytes) {
         Ok(Json::Object(fields)) => Fields::parse(fields),
         Ok(Json::Null | Json::Integer(_) | Json::Text(_) | Json::Other) => {
             Err(wrong("must be a JSON object".to_owned()))
         }
+        // Syntax aside, nothing is refused while it is read but too much of it.
+        Err(error) if error.is_data() => Err(wrong(format!(
+            "must have at most {MOST_FIELDS} fields, and {MOST_LEVELS} objects within one another"
+        ))),
         Err(error) => {
             let (line, column) = (error.line(), error.column());
             Err(wrong(format!("must be one JSON document; line {line}, column {column} is not")))

@@ -3,10 +3,19 @@
 //! A derived deserialiser stops at the first mistake and says so in its own words; here each read notes what is
 //! wrong in ours and goes on, so that a client learns of all mistakes at once.
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::cell::Cell;
+
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 use types::{Address, AddressParts, Currency, InvalidMoney, Money};
 
 use crate::problem::{FieldError, Problem};
+
+/// Fields that a request may have, those of its objects included: each is held against the others, and answered.
+pub(crate) const MOST_FIELDS: usize = 200;
+/// Objects that may lie within one another.
+pub(crate) const MOST_LEVELS: usize = 32;
 
 /// What is read from the fields of a request.
 pub(crate) trait Read: Sized {
@@ -197,13 +206,27 @@ impl Fields {
 
 impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(AnyJson)
+        AnyJson { levels: MOST_LEVELS, fields: &Cell::new(MOST_FIELDS) }.deserialize(deserializer)
     }
 }
 
-struct AnyJson;
+/// Reads a value, with as much room as is left.
+#[derive(Clone, Copy)]
+struct AnyJson<'a> {
+    levels: usize,
+    /// Shared by all objects of a document.
+    fields: &'a Cell<usize>,
+}
 
-impl<'de> Visitor<'de> for AnyJson {
+impl<'de> DeserializeSeed<'de> for AnyJson<'_> {
+    type Value = Json;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for AnyJson<'_> {
     type Value = Json;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -240,9 +263,13 @@ impl<'de> Visitor<'de> for AnyJson {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Json, A::Error> {
+        let less =
+            |room: usize| room.checked_sub(1).ok_or_else(|| A::Error::custom("more than there is room for"));
+        let inner = Self { levels: less(self.levels)?, ..self };
         let mut fields = Vec::new();
-        while let Some(field) = object.next_entry()? {
-            fields.push(field);
+        while let Some(name) = object.next_key()? {
+            self.fields.set(less(self.fields.get())?);
+            fields.push((name, object.next_value_seed(inner)?));
         }
         Ok(Json::Object(fields))
     }

@@ -4,7 +4,7 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 use types::PageSize;
 
-use crate::fields::{Fields, Json, Read};
+use crate::fields::{Fields, Json, MOST_FIELDS, Read};
 use crate::problem::{FieldError, Problem};
 
 /// A query string understood to the last parameter.
@@ -14,12 +14,16 @@ impl<T: Read, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let unusable = |_| {
-            let (field, message) = ("query".to_owned(), "must be name=value pairs".to_owned());
-            Problem::invalid(vec![FieldError { field, message }])
+        let unusable = || {
+            let message = format!("must be at most {MOST_FIELDS} name=value pairs");
+            Problem::invalid(vec![FieldError { field: "query".to_owned(), message }])
         };
         let axum::extract::Query(pairs) =
-            axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&parts.uri).map_err(unusable)?;
+            axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
+                .map_err(|_| unusable())?;
+        if pairs.len() > MOST_FIELDS {
+            return Err(unusable());
+        }
         let texts = pairs.into_iter().map(|(name, value)| (name, Json::Text(value)));
         Fields::parse(texts.collect()).map(Self)
     }

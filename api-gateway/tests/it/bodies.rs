@@ -71,7 +71,23 @@ async fn b3_a_body_that_does_not_come_is_the_clients_fault() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_named() {
+async fn b1_a_body_in_crumbs_is_not_picked_up_to_its_end() {
+    let shop = Shop::open().await;
+    shop.services.replies("add_item", cart());
+    let body = r#"{"product_id": 1, "quantity": 2}"#.bytes().chain(std::iter::repeat(b' '));
+    let sent = |pieces: usize| {
+        let crumbs = body.clone().take(pieces).map(|byte| Ok::<_, std::io::Error>(Bytes::from(vec![byte])));
+        let crumbs = Body::from_stream(stream::iter(crumbs.collect::<Vec<_>>()));
+        shop.send(Request::post(ITEMS).header("content-type", "application/json").body(crumbs).unwrap())
+    };
+    assert_eq!(sent(2047).await.status, 201);
+    assert_eq!(sent(2048).await.refused_fields("invalid_argument"), ["body"]);
+    assert_eq!(sent(60_000).await.refused_fields("invalid_argument"), ["body"]);
+    assert_eq!(shop.services.calls(), 1);
+}
+
+#[tokio::test]
+async fn b2_what_cannot_be_read_is_named() {
     let shop = Shop::open().await;
     for (body, fields) in [
         ("", vec!["body"]),
@@ -99,6 +115,33 @@ async fn what_cannot_be_read_is_named() {
     let deep = "[".repeat(10_000);
     let answer = shop.json("POST", ITEMS, format!(r#"{{"product_id":{deep}"#)).await;
     assert_eq!(answer.refused_fields("invalid_argument"), ["body"]);
+    assert_eq!(shop.services.calls(), 0);
+}
+
+#[tokio::test]
+async fn b2_what_has_too_many_fields_or_levels_is_not_read_to_its_end() {
+    let shop = Shop::open().await;
+    let refused =
+        async |body: String| shop.json("POST", ITEMS, body).await.refused_fields("invalid_argument");
+    let fields = |count| (0..count).map(|n| format!(r#""k{n}":1"#)).collect::<Vec<_>>().join(",");
+    assert_eq!(refused(format!("{{{}}}", fields(200))).await.len(), 200 + 2);
+    assert_eq!(refused(format!("{{{}}}", fields(201))).await, ["body"]);
+    assert_eq!(refused(format!("{{{}}}", fields(6_000))).await, ["body"]);
+    let inside = format!(r#"{{"product_id":{{{}}},"quantity":{{{}}}}}"#, fields(100), fields(100));
+    assert_eq!(refused(inside).await, ["body"]);
+    let levels = |count: usize| format!("{}1{}", "{\"quantity\":".repeat(count), "}".repeat(count));
+    assert_eq!(refused(levels(32)).await, ["product_id", "quantity"]);
+    assert_eq!(refused(levels(33)).await, ["body"]);
+    assert_eq!(refused(levels(4_000)).await, ["body"]);
+    // No request has an array: one is passed over, however deep it is.
+    let array = format!("{}{}", "[".repeat(30_000), "]".repeat(30_000));
+    assert_eq!(refused(format!(r#"{{"product_id":1,"quantity":{array}}}"#)).await, ["quantity"]);
+    let parameters = |count| (0..count).map(|n| format!("k{n}")).collect::<Vec<_>>().join("&");
+    let listed = async |count| {
+        shop.get(&format!("/api/v1/products?{}", parameters(count))).await.refused_fields("invalid_argument")
+    };
+    assert_eq!(listed(200).await.len(), 200);
+    assert_eq!(listed(201).await, ["query"]);
     assert_eq!(shop.services.calls(), 0);
 }
 
