@@ -63,4 +63,6 @@ pub fn random_secret() -> SecretString {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

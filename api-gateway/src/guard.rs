@@ -158,7 +158,7 @@ impl From<Refusal> for Problem {
 }
 
 /// The token in `Bearer <token>`, the scheme in any case.
-fn bearer(authorization: &HeaderValue) -> Option<&str> {
+pub(crate) fn bearer(authorization: &HeaderValue) -> Option<&str> {
     let (scheme, token) = authorization.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start())
 }

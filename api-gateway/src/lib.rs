@@ -15,6 +15,8 @@ mod config;
 mod durations;
 mod events;
 mod fields;
+#[cfg(test)]
+mod fuzz;
 mod gateway;
 mod guard;
 mod health;

@@ -25,7 +25,8 @@ use crate::path::Id;
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::reply::{self, encoded};
-use wanted::{Filter, NewProduct, WholeProduct};
+use wanted::Filter;
+pub(crate) use wanted::{NewProduct, WholeProduct};
 
 /// A product may be kept, but whoever keeps it asks each time whether it is still good.
 const PRODUCT_CACHING: &str = "public, no-cache";

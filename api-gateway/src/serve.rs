@@ -9,6 +9,8 @@ mod connection;
 mod delivery;
 mod exchange;
 mod framing;
+#[cfg(test)]
+mod fuzz;
 mod head;
 mod linger;
 mod patience;

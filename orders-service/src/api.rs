@@ -116,11 +116,14 @@ impl Cursor {
         let Some(cursor) = convert::page_token::<Self>(token)? else {
             return Ok(None);
         };
-        if cursor.user != user || cursor.status.as_deref() != status.map(Status::as_str) {
-            return Err(Invalid::new("page_token", InvalidPage::Token));
+        let position =
+            Position { created_at: Timestamp::from_micros(cursor.created_at_micros), id: cursor.id };
+        // No order was made at a moment that is none.
+        if Self::seal(position, user, status) == token {
+            Ok(Some(position))
+        } else {
+            Err(Invalid::new("page_token", InvalidPage::Token))
         }
-        let created_at = Timestamp::from_micros(cursor.created_at_micros);
-        Ok(Some(Position { created_at, id: cursor.id }))
     }
 }
 
@@ -183,3 +186,6 @@ impl From<Line> for OrderItem {
         }
     }
 }
+
+#[cfg(test)]
+mod fuzz;

@@ -199,3 +199,6 @@ impl From<&Product> for pb::Product {
         }
     }
 }
+
+#[cfg(test)]
+mod fuzz;

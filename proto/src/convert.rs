@@ -3,6 +3,7 @@
 
 use std::str::FromStr;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use types::{
     Address, AddressParts, Currency, InvalidId, Money, PageSize, PageToken, ProductId, Quantity, Timestamp,
@@ -102,13 +103,14 @@ pub fn page_size(size: i32) -> Result<PageSize, Invalid> {
 }
 
 /// The cursor in the field `page_token`; `None` for the first page.
-pub fn page_token<C: DeserializeOwned>(token: &str) -> Result<Option<C>, Invalid> {
+pub fn page_token<C: Serialize + DeserializeOwned>(token: &str) -> Result<Option<C>, Invalid> {
     PageToken::open(token).map_err(|error| Invalid::new("page_token", error))
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use prost::Message as _;
 
     use super::*;
 
@@ -134,5 +136,17 @@ mod tests {
         );
         assert_eq!(any_user_id("user_id", 0), Ok(None));
         assert!(any_user_id("user_id", -1).is_err());
+    }
+
+    /// What nobody knows is skipped, and what is skipped may hold more of its kind.
+    #[test]
+    fn b2_messages_do_not_nest_for_ever() {
+        let nested = |levels: usize| {
+            let (begin, end) = (0x7b, 0x7c); // a group of field 15
+            [vec![begin; levels], vec![end; levels]].concat()
+        };
+        assert!(common::Money::decode(nested(50).as_slice()).is_ok());
+        assert!(common::Money::decode(nested(101).as_slice()).is_err());
+        assert!(common::Money::decode(nested(100_000).as_slice()).is_err());
     }
 }

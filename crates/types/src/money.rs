@@ -104,7 +104,8 @@ impl Money {
         let digits = amount.strip_prefix('-').unwrap_or(amount);
         let plain = digits.starts_with(|c: char| c.is_ascii_digit())
             && digits.ends_with(|c: char| c.is_ascii_digit())
-            && digits.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+            && digits.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+            && digits.matches('.').count() <= 1;
         if !plain {
             return Err(InvalidMoney::Amount);
         }
@@ -112,10 +113,7 @@ impl Money {
         if digits.len() > LONGEST {
             return Err(InvalidMoney::Overflow);
         }
-        let too_long = |_| {
-            if digits.matches('.').count() > 1 { InvalidMoney::Amount } else { InvalidMoney::Overflow }
-        };
-        let value = Decimal::from_str_exact(amount).map_err(too_long)?.normalize();
+        let value = Decimal::from_str_exact(amount).map_err(|_| InvalidMoney::Overflow)?.normalize();
         if value.scale() > currency.exponent() {
             return Err(InvalidMoney::Precision);
         }
@@ -211,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_exact_amount() {
+    fn n1_refuses_what_is_no_exact_amount() {
         for (text, error) in [
             ("", InvalidMoney::Amount),
             ("1e3", InvalidMoney::Amount),
@@ -228,6 +226,8 @@ mod tests {
         ] {
             assert_eq!(Money::parse(text, Currency::USD), Err(error), "{text}");
         }
+        let long = "1.2".repeat(50);
+        assert_eq!(Money::parse(&long, Currency::USD), Err(InvalidMoney::Amount));
         assert_eq!(Money::parse("1.5", yen()), Err(InvalidMoney::Precision));
         assert_eq!("usd".parse::<Currency>(), Err(InvalidMoney::Currency));
     }
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn arithmetic_never_wraps() {
+    fn n1_arithmetic_never_wraps() {
         let most = Money::new(i64::MAX, Currency::USD);
         assert_eq!(most.checked_add(Money::new(1, Currency::USD)), Err(InvalidMoney::Overflow));
         assert_eq!(most.checked_mul(2), Err(InvalidMoney::Overflow));
@@ -257,7 +257,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn text_and_value_are_one(minor in any::<i64>()) {
+        fn n1_text_and_value_are_one(minor in any::<i64>()) {
             let money = Money::new(minor, Currency::USD);
             prop_assert_eq!(Money::parse(&money.amount(), Currency::USD), Ok(money));
         }

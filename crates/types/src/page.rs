@@ -63,8 +63,9 @@ impl PageToken {
         Self(URL_SAFE_NO_PAD.encode(serde_json::to_vec(cursor).unwrap_or_default()))
     }
 
-    /// Unwraps the cursor of a client's text; `None` for the first page, the empty text.
-    pub fn open<C: DeserializeOwned>(text: &str) -> Result<Option<C>, InvalidPage> {
+    /// Unwraps the cursor of a client's text; `None` for the first page, the empty text. A cursor has one token: what
+    /// says the same in other words is none.
+    pub fn open<C: Serialize + DeserializeOwned>(text: &str) -> Result<Option<C>, InvalidPage> {
         if text.is_empty() {
             return Ok(None);
         }
@@ -72,7 +73,8 @@ impl PageToken {
             return Err(InvalidPage::Token);
         }
         let json = URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidPage::Token)?;
-        serde_json::from_slice(&json).map(Some).map_err(|_| InvalidPage::Token)
+        let cursor = serde_json::from_slice(&json).map_err(|_| InvalidPage::Token)?;
+        if Self::seal(&cursor).0 == text { Ok(Some(cursor)) } else { Err(InvalidPage::Token) }
     }
 
     /// The text for the client.
@@ -99,7 +101,8 @@ mod tests {
         let token = PageToken::seal(&(7, "name")).into_string();
         assert_eq!(PageToken::open(&token), Ok(Some((7, "name".to_owned()))));
         assert_eq!(PageToken::open::<(i64, String)>(""), Ok(None));
-        for bad in ["!", "e30", &"a".repeat(4096)] {
+        // The last one is [7, "name"], with a blank.
+        for bad in ["!", "e30", &"a".repeat(4096), "Wzcs Im5hbWUiXQ", "WzcsICJuYW1lIl0"] {
             assert_eq!(PageToken::open::<(i64, String)>(bad), Err(InvalidPage::Token), "{bad}");
         }
     }

@@ -20,6 +20,8 @@ mod delays;
 #[cfg(test)]
 mod engines;
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod healthcheck;
