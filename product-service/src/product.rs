@@ -1,6 +1,10 @@
 //! What is for sale, and what may be said about it.
 
+use std::borrow::Cow;
+
+use types::text::is_visible;
 use types::{Money, ProductId, Timestamp};
+use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 
 /// A product of the catalogue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +46,7 @@ pub struct InvalidDetails {
     pub message: &'static str,
 }
 
-/// What the shop says about a product, each part checked and without blanks at its ends.
+/// What the shop says about a product, each part checked, composed (NFC) and without blanks at its ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Details(DetailsParts);
 
@@ -62,17 +66,17 @@ impl TryFrom<DetailsParts> for Details {
 
     fn try_from(mut parts: DetailsParts) -> Result<Self, InvalidDetails> {
         for text in [&mut parts.name, &mut parts.description, &mut parts.category, &mut parts.image_url] {
-            trim(text);
+            tidy(text);
         }
         let DetailsParts { name, description, category, price, image_url } = &parts;
         for (fits, field, message) in [
-            (is_line(name, 200), "name", "must be 1 to 200 characters without control characters"),
+            (is_line(name, 200), "name", "must be 1 to 200 characters, each of them visible"),
             (
                 is_prose(description, 4000),
                 "description",
-                "must be at most 4000 characters, without control characters other than line breaks and tabs",
+                "must be at most 4000 characters, each of them visible, a line break or a tab",
             ),
-            (is_line(category, 100), "category", "must be 1 to 100 characters without control characters"),
+            (is_line(category, 100), "category", "must be 1 to 100 characters, each of them visible"),
             (
                 (1..=Self::MAX_PRICE).contains(&price.minor),
                 "price",
@@ -93,19 +97,24 @@ impl TryFrom<DetailsParts> for Details {
     }
 }
 
-fn trim(text: &mut String) {
-    let trimmed = text.trim();
-    if trimmed.len() < text.len() {
-        *text = trimmed.to_owned();
+fn tidy(text: &mut String) {
+    let tidied = composed(text.trim());
+    if tidied != *text {
+        *text = tidied.into_owned();
     }
 }
 
+/// The one way to write a text that looks like this: an accent that stands behind its letter is drawn into it.
+pub(crate) fn composed(text: &str) -> Cow<'_, str> {
+    if is_nfc(text) { Cow::Borrowed(text) } else { Cow::Owned(text.nfc().collect()) }
+}
+
 fn is_line(text: &str, longest: usize) -> bool {
-    !text.is_empty() && is_at_most(text, longest) && !text.contains(char::is_control)
+    !text.is_empty() && is_at_most(text, longest) && text.chars().all(is_visible)
 }
 
 fn is_prose(text: &str, longest: usize) -> bool {
-    is_at_most(text, longest) && !text.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+    is_at_most(text, longest) && text.chars().all(|c| is_visible(c) || matches!(c, '\n' | '\r' | '\t'))
 }
 
 /// Browsers read `//host` and `/\host` as another host's address, so these are no paths of this shop.
@@ -115,7 +124,7 @@ fn is_image_url(text: &str, longest: usize) -> bool {
         start.eq_ignore_ascii_case(scheme) && rest.starts_with(|c| !matches!(c, '/' | '?' | '#'))
     });
     let is_path = text.starts_with('/') && !text.starts_with("//");
-    let is_plain = !text.contains(|c: char| c.is_control() || c.is_whitespace() || c == '\\');
+    let is_plain = text.chars().all(|c| is_visible(c) && !c.is_whitespace() && c != '\\');
     is_at_most(text, longest) && is_plain && (text.is_empty() || is_absolute || is_path)
 }
 
@@ -150,6 +159,13 @@ mod tests {
         let padded =
             DetailsParts { name: " \u{a0}Laptop\n".into(), category: "Computers ".into(), ..parts() };
         assert_eq!(Details::try_from(padded).unwrap().parts(), &parts());
+    }
+
+    #[test]
+    fn u1_what_looks_the_same_is_the_same() {
+        let decomposed = DetailsParts { category: "Cafe\u{301}s".into(), ..parts() };
+        assert_eq!(Details::try_from(decomposed).unwrap().parts().category, "Caf\u{e9}s");
+        assert_eq!(composed("ＳＡＶＥ"), "ＳＡＶＥ", "what looks otherwise is another");
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::text::is_visible;
+
 /// The parts of an address, as they were written down.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -60,7 +62,7 @@ impl TryFrom<AddressParts> for Address {
         ] {
             if text.trim().is_empty()
                 || text.chars().count() > Self::MAX_PART
-                || text.chars().any(char::is_control)
+                || !text.chars().all(is_visible)
             {
                 return Err(InvalidAddress { field, message: "must be 1 to 200 printable characters" });
             }
@@ -97,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn every_part_is_checked() {
+    fn u1_every_part_is_checked() {
         assert!(Address::try_from(parts()).is_ok());
         let refused = |change: fn(&mut AddressParts)| {
             let mut parts = parts();
@@ -106,6 +108,7 @@ mod tests {
         };
         assert_eq!(refused(|p| p.name = "  ".into()), "name");
         assert_eq!(refused(|p| p.line1 = "a\nb".into()), "line1");
+        assert_eq!(refused(|p| p.line1 = "moc.live\u{202e}".into()), "line1");
         assert_eq!(refused(|p| p.line2 = Some(String::new())), "line2");
         assert_eq!(refused(|p| p.city = "x".repeat(201)), "city");
         assert_eq!(refused(|p| p.postal_code = String::new()), "postal_code");

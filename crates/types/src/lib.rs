@@ -8,6 +8,7 @@ mod id;
 mod money;
 mod page;
 mod quantity;
+pub mod text;
 mod timestamp;
 
 pub use address::{Address, AddressParts, InvalidAddress};

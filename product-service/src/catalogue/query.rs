@@ -8,6 +8,7 @@ use types::{Currency, Money, ProductId};
 
 use super::Entry;
 use super::text::Folded;
+use crate::product::composed;
 
 /// The order of a list. The id decides between products that are equal otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,14 +123,16 @@ impl Filter {
         if text.chars().nth(Self::MAX_TEXT).is_some() {
             return Err(InvalidFilter { field: "query", message: "must be at most 200 characters" });
         }
-        self.text = Some(text).filter(|text| !text.is_empty()).map(Folded::from);
+        self.text = Some(text).filter(|text| !text.is_empty()).map(|text| Folded::from(&*composed(text)));
         Ok(self)
     }
 
     /// Products of exactly this category; blank text stands for all.
     #[must_use]
     pub fn of_category(mut self, category: &str) -> Self {
-        self.category = Some(category.trim()).filter(|category| !category.is_empty()).map(str::to_owned);
+        self.category = Some(category.trim())
+            .filter(|category| !category.is_empty())
+            .map(|category| composed(category).into_owned());
         self
     }
 

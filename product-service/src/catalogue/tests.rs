@@ -171,6 +171,26 @@ fn a_price_range_has_one_currency_and_two_ends() {
 }
 
 #[test]
+fn u1_what_looks_the_same_is_found() {
+    let category = "Caf\u{e9}s".to_owned();
+    let parts = DetailsParts {
+        name: "Zo\u{eb}".into(),
+        description: String::new(),
+        category,
+        price: usd(1),
+        image_url: String::new(),
+    };
+    let (details, at) = (Details::try_from(parts).unwrap(), Timestamp::from_micros(0));
+    let id = ProductId::try_from(1).unwrap();
+    let catalogue =
+        Catalogue::from_iter([Product { id, details, version: 1, created_at: at, updated_at: at }]);
+    let found = |filter: &Filter| catalogue.page(filter, &Start::First(Sort::Id), size(1)).products.len();
+    assert_eq!(found(&Filter::default().of_category("Cafe\u{301}s")), 1);
+    assert_eq!(found(&Filter::default().containing("zoe\u{308}").unwrap()), 1);
+    assert_eq!(found(&Filter::default().containing("zoe").unwrap()), 0);
+}
+
+#[test]
 fn a_cursor_of_the_longest_name_fits_a_token() {
     let widest = ('\0'..=char::MAX)
         .filter(|c| !c.is_control() && !c.is_whitespace())

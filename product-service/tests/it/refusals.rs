@@ -104,20 +104,24 @@ async fn an_id_that_no_product_can_have() {
 }
 
 #[tokio::test]
-async fn details_that_cannot_be_used() {
+async fn u1_details_that_cannot_be_used() {
     let shop = Shop::new().await;
     let mut client = shop.client();
-    let name = "must be 1 to 200 characters without control characters";
-    let category = "must be 1 to 100 characters without control characters";
-    let prose = "must be at most 4000 characters, without control characters other than line breaks and tabs";
+    let name = "must be 1 to 200 characters, each of them visible";
+    let category = "must be 1 to 100 characters, each of them visible";
+    let prose = "must be at most 4000 characters, each of them visible, a line break or a tab";
     let price = "must be between 1 and 10^12 minor units";
     let image = "must be empty, or a URL that starts with http:// or https://, or a path that starts with /, of at \
                  most 2000 characters";
     let currency = "must be an ISO 4217 currency code such as USD";
-    let cases: [(Change<CreateProductRequest>, _, _); 14] = [
+    let cases: [(Change<CreateProductRequest>, _, _); 18] = [
         (|r| r.name = " ".into(), "name", name),
         (|r| r.name = "x".repeat(201), "name", name),
         (|r| r.name = "a\u{7}b".into(), "name", name),
+        (|r| r.name = "gnp.\u{202e}exe".into(), "name", name),
+        (|r| r.name = format!("a{}", "\u{301}".repeat(10_000)), "name", name),
+        (|r| r.category = "Comp\u{200b}uters".into(), "category", category),
+        (|r| r.description = "a\u{2066}b".into(), "description", prose),
         (|r| r.description = "x".repeat(4001), "description", prose),
         (|r| r.category = String::new(), "category", category),
         (|r| r.category = "x".repeat(101), "category", category),
