@@ -7,6 +7,7 @@ use api_gateway::auth::Role;
 use api_gateway::{AuthMode, Policy, Settings, Who};
 use proto::{checkout, orders};
 use serde_json::{Value, json};
+use testkit::figures;
 
 use crate::fake::Fake;
 use crate::owned::{OWNER, everything_works};
@@ -141,15 +142,9 @@ impl Shop {
 async fn z1_every_route_is_open_to_whom_it_is_for_and_to_nobody_else() {
     let (shop, policies) = guarded().await;
     let bearers = bearers(&shop);
-    let (mut table, mut wrong) = (String::new(), Vec::new());
+    let mut wrong = Vec::new();
     for policy in &policies {
-        let _ = write!(
-            table,
-            "{:6} {:34} {:12}",
-            policy.method.as_str(),
-            policy.path,
-            format!("{:?}", policy.who)
-        );
+        let mut row = String::new();
         for (principal, bearer) in PRINCIPALS.into_iter().zip(&bearers) {
             let (method, path, before) = (policy.method.as_str(), path(policy.path), shop.services.calls());
             let answer = shop.asked_by(bearer.as_deref(), method, &path, body(policy).as_ref()).await;
@@ -158,15 +153,17 @@ async fn z1_every_route_is_open_to_whom_it_is_for_and_to_nobody_else() {
             if outcome != wanted || (stopped && shop.services.calls() != before) {
                 wrong.push(format!("{method} {path} by {principal:?}: {outcome:?}, wanted {wanted:?}"));
             }
-            let _ = write!(table, " {:<7}", answer.status.as_u16());
+            let _ = write!(row, " {} {:<6}", answer.status.as_u16(), format!("{principal:?}"));
         }
-        table.push('\n');
+        let (method, who) = (policy.method.as_str(), format!("{:?}", policy.who));
+        figures::tell("route", format_args!("{method:6} {:34} {who:12}{row}", policy.path));
     }
-    let names = PRINCIPALS.map(|principal| format!(" {:7}", format!("{principal:?}"))).concat();
-    println!("{:6} {:34} {:12}{names}\n{table}", "method", "path", "policy");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     let (routes, principals) = (policies.len(), PRINCIPALS.len());
-    println!("{routes} routes x {principals} principals, all as expected: {}", routes * principals);
+    figures::tell(
+        "routes",
+        format_args!("{routes} routes x {principals} principals, all as expected: {}", routes * principals),
+    );
     for who in [Who::Probe, Who::Anyone, Who::User, Who::Owner, Who::OwnerOrAdmin, Who::Admin] {
         assert!(policies.iter().any(|policy| policy.who == who), "{who:?} is tried");
     }

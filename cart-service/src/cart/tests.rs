@@ -67,7 +67,7 @@ fn a_fifty_first_line_is_refused_but_not_more_of_the_fiftieth() {
 }
 
 #[test]
-fn only_what_exists_in_one_currency_comes_in() {
+fn n2_only_what_exists_in_one_currency_comes_in() {
     let euro = Money::new(100, "EUR".parse().unwrap());
     let listings: Listings =
         [listing(1, usd(100)), listing(2, euro), (product(3), None)].into_iter().collect();
@@ -166,7 +166,7 @@ fn a_missing_product_stays_in_sight_but_out_of_the_total() {
 }
 
 #[test]
-fn totals_never_wrap() {
+fn n1_totals_never_wrap() {
     let priced = |lines: &[(i64, i64)], price| {
         let dear: Listings = lines.iter().map(|(id, _)| listing(*id, usd(price))).collect();
         PricedCart::new(user(1), Some(&cart(1, lines)), &dear).map(|cart| cart.total.minor)

@@ -51,7 +51,7 @@ async fn fields_that_can_not_be_used_are_named() {
 }
 
 #[tokio::test]
-async fn a_line_has_at_most_ninety_nine_units() {
+async fn n1_a_line_has_at_most_ninety_nine_units() {
     let shop = Shop::open().await;
     shop.add(1, 1, 60).await.unwrap();
     let refusal = shop.add(1, 1, 40).await;
@@ -88,7 +88,7 @@ async fn products_must_exist_and_lines_too() {
 }
 
 #[tokio::test]
-async fn currencies_do_not_mix() {
+async fn n2_currencies_do_not_mix() {
     let shop = Shop::open().await;
     shop.products.price(2, 500, "EUR");
     shop.add(1, 1, 1).await.unwrap();
@@ -99,7 +99,7 @@ async fn currencies_do_not_mix() {
 }
 
 #[tokio::test]
-async fn a_total_out_of_range_is_refused_and_nothing_is_changed() {
+async fn n1_a_total_out_of_range_is_refused_and_nothing_is_changed() {
     let shop = Shop::open().await;
     shop.products.price(1, i64::MAX, "USD");
     shop.add(1, 1, 1).await.unwrap();

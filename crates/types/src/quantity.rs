@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_positive_and_bounded() {
+    fn n1_is_positive_and_bounded() {
         assert_eq!(Quantity::try_from(1).map(Quantity::get), Ok(1));
         for bad in [0, -1, i64::MIN, i64::MAX, Quantity::MAX + 1] {
             assert_eq!(Quantity::try_from(bad), Err(InvalidQuantity));

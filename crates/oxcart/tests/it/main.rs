@@ -26,6 +26,8 @@ mod harness;
 #[cfg(test)]
 mod healthcheck;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod kills;
 #[cfg(test)]
 mod metrics;
@@ -41,6 +43,8 @@ mod readme;
 mod recovery;
 #[cfg(test)]
 mod reversals;
+#[cfg(test)]
+mod secrets;
 #[cfg(test)]
 mod settings;
 #[cfg(test)]

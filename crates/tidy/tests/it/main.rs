@@ -11,6 +11,10 @@ mod manifests;
 #[cfg(test)]
 mod promises;
 #[cfg(test)]
+mod security;
+#[cfg(test)]
+mod stores;
+#[cfg(test)]
 mod violation;
 #[cfg(test)]
 mod words;
