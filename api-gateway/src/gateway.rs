@@ -177,7 +177,7 @@ impl Gateway {
 pub async fn run(config: Config, world: World, shutdown: CancellationToken) -> anyhow::Result<()> {
     let listener = config.listen.bind().await?;
     let security = config.peer_tls.open().await?;
-    let peers = Peers::connect(&config.peers, &security)?;
+    let peers = Peers::connect(&config.peers, &security, &world.metrics)?;
     let address = config.listen.bind_addr;
     let gateway = open(config.settings(), address, peers, world).await?;
     tokio::select! {

@@ -1,5 +1,6 @@
 //! The services behind the gateway.
 
+use platform::metrics::Metrics;
 use platform::tls::Security;
 use platform::transport::{Error, Transport};
 use proto::cart::cart_service_client::CartServiceClient;
@@ -27,13 +28,13 @@ pub struct Peers {
 
 impl Peers {
     /// Over TCP; must be called inside a tokio runtime.
-    pub fn connect(addresses: &PeerAddresses, security: &Security) -> Result<Self, Error> {
+    pub fn connect(addresses: &PeerAddresses, security: &Security, metrics: &Metrics) -> Result<Self, Error> {
         Ok(Self {
-            product: security.connect("product", &addresses.product_service_addr)?,
-            cart: security.connect("cart", &addresses.cart_service_addr)?,
-            inventory: security.connect("inventory", &addresses.inventory_service_addr)?,
-            checkout: security.connect("checkout", &addresses.checkout_service_addr)?,
-            orders: security.connect("orders", &addresses.orders_service_addr)?,
+            product: security.connect("product", &addresses.product_service_addr, metrics)?,
+            cart: security.connect("cart", &addresses.cart_service_addr, metrics)?,
+            inventory: security.connect("inventory", &addresses.inventory_service_addr, metrics)?,
+            checkout: security.connect("checkout", &addresses.checkout_service_addr, metrics)?,
+            orders: security.connect("orders", &addresses.orders_service_addr, metrics)?,
         })
     }
 

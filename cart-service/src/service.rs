@@ -89,8 +89,7 @@ impl Service {
         let catalogue = Catalogue::new(peers.product);
         let carts = Carts::new(store, cache, catalogue, world.clone());
         let api = Api::new(carts.clone());
-        let server = platform::grpc::server("cart", world.ids.clone())
-            .traced(world.tracer.clone())
+        let server = platform::grpc::server("cart", &world)
             .add(CartServiceServer::new(api.clone()))
             .add(AddCartItemServiceServer::new(api))
             .reflection(proto::DESCRIPTOR)
@@ -156,7 +155,7 @@ fn probe(carts: Carts, log: Reached) -> impl Fn() -> BoxFuture<'static, bool> + 
 pub async fn run(config: Config, world: World, shutdown: CancellationToken) -> anyhow::Result<()> {
     let listener = config.listen.bind().await?;
     let security = config.tls.open().await?;
-    let peers = Peers { product: security.connect("product", &config.product_service_addr)? };
+    let peers = Peers { product: security.connect("product", &config.product_service_addr, &world.metrics)? };
     let log = event_log::config::open(&config.events, &config.data_dir, Sharing::Shared, world.clone())
         .await
         .context("can't open the event log")?;

@@ -71,8 +71,7 @@ impl Service {
         };
         let api =
             Api { initiator: Arc::new(initiator), store: store.clone(), watchers, world: world.clone() };
-        let server = grpc::server("checkout", world.ids.clone())
-            .traced(world.tracer.clone())
+        let server = grpc::server("checkout", &world)
             .add(CheckoutServiceServer::new(api))
             .reflection(proto::DESCRIPTOR)
             .build();
@@ -130,9 +129,9 @@ pub async fn run(config: Config, world: World, shutdown: CancellationToken) -> a
     let listener = config.listen.bind().await?;
     let security = config.tls.open().await?;
     let peers = Peers {
-        cart: security.connect("cart", &config.cart_service_addr)?,
-        inventory: security.connect("inventory", &config.inventory_service_addr)?,
-        payment: security.connect("payment", &config.payment_service_addr)?,
+        cart: security.connect("cart", &config.cart_service_addr, &world.metrics)?,
+        inventory: security.connect("inventory", &config.inventory_service_addr, &world.metrics)?,
+        payment: security.connect("payment", &config.payment_service_addr, &world.metrics)?,
     };
     let (settings, data_dir) = (&config.events, &config.data.data_dir);
     let log = event_log::config::open(settings, data_dir, Sharing::Shared, world.clone()).await?;

@@ -38,8 +38,7 @@ impl Service {
         let world = world.of("inventory-service");
         let counts = Counts::new(&world.metrics);
         let api = Api { store: store.clone(), clock: world.clock.clone(), counts: counts.clone() };
-        let grpc = grpc::server("inventory", world.ids.clone())
-            .traced(world.tracer.clone())
+        let grpc = grpc::server("inventory", &world)
             .add(InventoryServiceServer::new(api))
             .reflection(proto::DESCRIPTOR)
             .build();

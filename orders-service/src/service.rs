@@ -62,7 +62,7 @@ impl Service {
         world: World,
     ) -> Self {
         let world = world.of("orders-service");
-        let server = grpc::server("orders", world.ids.clone()).traced(world.tracer.clone());
+        let server = grpc::server("orders", &world);
         let (changed, due) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let counts = Counts::new(&world.metrics);
         let orders = Orders { store, world, counts, changed, due, watchers: Watchers::default() };
@@ -134,8 +134,8 @@ pub async fn run(config: Config, world: World, shutdown: CancellationToken) -> a
     let listener = config.listen.bind().await?;
     let security = config.tls.open().await?;
     let peers = Peers {
-        inventory: security.connect("inventory", &config.inventory_service_addr)?,
-        payment: security.connect("payment", &config.payment_service_addr)?,
+        inventory: security.connect("inventory", &config.inventory_service_addr, &world.metrics)?,
+        payment: security.connect("payment", &config.payment_service_addr, &world.metrics)?,
     };
     let (settings, data_dir) = (&config.events, &config.data.data_dir);
     let log = event_log::config::open(settings, data_dir, Sharing::Shared, world.clone()).await?;

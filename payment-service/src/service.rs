@@ -43,8 +43,7 @@ impl Service {
     pub fn new(store: Arc<dyn Store>, provider: Arc<dyn Provider>, world: World) -> Self {
         let world = world.of("payment-service");
         let cashier = Cashier::new(store.clone(), provider, world.clone());
-        let server = grpc::server("payment", world.ids.clone())
-            .traced(world.tracer.clone())
+        let server = grpc::server("payment", &world)
             .add(PaymentServiceServer::new(Api { cashier: cashier.clone() }))
             .reflection(proto::DESCRIPTOR)
             .build();

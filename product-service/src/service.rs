@@ -32,8 +32,7 @@ pub async fn open(location: &Location, world: World) -> anyhow::Result<Service> 
     let shelf = Shelf::open(store).await.context("can't read the catalogue")?;
     let world = world.of("product-service");
     let api = Api::new(shelf.clone(), world.clock.clone());
-    let server = platform::grpc::server("product", world.ids)
-        .traced(world.tracer)
+    let server = platform::grpc::server("product", &world)
         .add(ProductServiceServer::new(api))
         .reflection(proto::DESCRIPTOR)
         .build();

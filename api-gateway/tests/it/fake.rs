@@ -4,8 +4,8 @@ use std::any::Any;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
+use platform::World;
 use platform::grpc;
-use platform::ids::RandomIds;
 use proto::{cart, checkout, inventory, orders, product};
 use tokio::sync::watch;
 use tonic::metadata::MetadataMap;
@@ -146,27 +146,27 @@ impl Fake {
 
     pub(crate) fn product(&self) -> grpc::Server {
         let service = product::product_service_server::ProductServiceServer::new(self.clone());
-        grpc::server("product", Arc::new(RandomIds)).add(service).build()
+        grpc::server("product", &World::real()).add(service).build()
     }
 
     pub(crate) fn cart(&self) -> grpc::Server {
         let service = cart::cart_service_server::CartServiceServer::new(self.clone());
-        grpc::server("cart", Arc::new(RandomIds)).add(service).build()
+        grpc::server("cart", &World::real()).add(service).build()
     }
 
     pub(crate) fn inventory(&self) -> grpc::Server {
         let service = inventory::inventory_service_server::InventoryServiceServer::new(self.clone());
-        grpc::server("inventory", Arc::new(RandomIds)).add(service).build()
+        grpc::server("inventory", &World::real()).add(service).build()
     }
 
     pub(crate) fn checkout(&self) -> grpc::Server {
         let service = checkout::checkout_service_server::CheckoutServiceServer::new(self.clone());
-        grpc::server("checkout", Arc::new(RandomIds)).add(service).build()
+        grpc::server("checkout", &World::real()).add(service).build()
     }
 
     pub(crate) fn orders(&self) -> grpc::Server {
         let service = orders::orders_service_server::OrdersServiceServer::new(self.clone());
-        grpc::server("orders", Arc::new(RandomIds)).add(service).build()
+        grpc::server("orders", &World::real()).add(service).build()
     }
 }
 

@@ -79,7 +79,7 @@ impl Shop {
         let events = path.join("events.db");
         let log = event_log::sqlite::Log::open(&events, Sharing::Exclusive, world.clone());
         let log = log.await.unwrap();
-        let server = platform::grpc::server("product", world.ids.clone())
+        let server = platform::grpc::server("product", &world)
             .add(ProductServiceServer::new(products.clone()))
             .build();
         let peers = Peers { product: Transport::in_process("product", &server) };

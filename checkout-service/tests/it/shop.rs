@@ -52,7 +52,7 @@ impl Around {
     /// Starts the service; must be called in the runtime that is to carry it.
     pub(crate) async fn start(&self) -> Shop {
         let serve = |name, server: grpc::Builder| Transport::in_process(name, &server.build());
-        let server = |name| grpc::server(name, self.world.ids.clone());
+        let server = |name| grpc::server(name, &self.world);
         let peers = Peers {
             cart: serve("cart", server("cart").add(CartServiceServer::from_arc(self.carts.clone()))),
             inventory: serve(

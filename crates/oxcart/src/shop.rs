@@ -74,10 +74,11 @@ pub async fn open(settings: &Config, listeners: &Listeners, world: World) -> any
     };
     let addresses = listeners.addresses()?;
     let links = |program: Program, server: grpc::Server| -> anyhow::Result<Transport> {
-        Ok(match settings.transport {
+        let transport = match settings.transport {
             Links::InProcess => Transport::in_process(program.name(), &server),
             Links::Tcp => Transport::connect(program.name(), &addresses.of(program)?.to_string())?,
-        })
+        };
+        Ok(transport.counted(&world.metrics))
     };
 
     // First the one store that the programs share: where it is a file, it tells at once whether another process

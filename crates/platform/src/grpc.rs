@@ -11,6 +11,7 @@
 
 mod body;
 pub(crate) mod call;
+mod durations;
 mod handshakes;
 mod lazy;
 mod serve;
@@ -30,25 +31,27 @@ use tonic::service::Routes;
 use tonic_reflection::server::Builder as Reflection;
 use tower::{BoxError, Service};
 
+use crate::World;
 use crate::health::Health;
 use crate::ids::Ids;
 use crate::trace::Tracer;
+use durations::Durations;
 use lazy::Lazy;
 
 /// Calls at once, over all connections and those in process. More would only wait for the same two cores and disks.
 const MAX_CALLS: usize = 512;
 
-/// Begins a server; `name` is the program's in log lines, `ids` makes request ids and spans.
-pub fn server(name: &'static str, ids: Arc<dyn Ids>) -> Builder {
-    let tracer = Tracer::default();
-    Builder { name, ids, tracer, routes: Routes::default(), services: Vec::new(), max_calls: MAX_CALLS }
+/// Begins a server; `name` is the program's in log lines and metrics. In this world each call gets a request id, is
+/// counted, and has a span, but those of the health service.
+pub fn server(name: &'static str, world: &World) -> Builder {
+    let (routes, services) = (Routes::default(), Vec::new());
+    Builder { name, world: world.clone(), routes, services, max_calls: MAX_CALLS }
 }
 
 /// A server in the making.
 pub struct Builder {
     name: &'static str,
-    ids: Arc<dyn Ids>,
-    tracer: Tracer,
+    world: World,
     routes: Routes,
     services: Vec<&'static str>,
     max_calls: usize,
@@ -101,12 +104,6 @@ impl Builder {
         self
     }
 
-    /// Each call has a span there, but those of the health service.
-    #[must_use]
-    pub fn traced(self, tracer: Tracer) -> Self {
-        Self { tracer, ..self }
-    }
-
     /// At most so many calls at once, instead of 512.
     #[must_use]
     pub fn max_calls(self, max_calls: usize) -> Self {
@@ -115,12 +112,15 @@ impl Builder {
 
     /// The server value.
     pub fn build(self) -> Server {
-        let health = Health::new();
+        let World { ids, tracer, metrics, .. } = self.world;
+        let help = "Whether a server says that it is ready for calls: 1, or 0.";
+        let health = Health::new(metrics.gauge("oxcart_ready", help, &[("program", self.name)]));
+        let durations = Durations::new(&metrics);
         let routes = self.routes.add_service(health.server(self.services)).prepare();
         let places = Arc::new(Semaphore::new(self.max_calls));
         Server {
             routes,
-            shared: Arc::new(Shared { name: self.name, ids: self.ids, tracer: self.tracer, places, health }),
+            shared: Arc::new(Shared { name: self.name, ids, tracer, durations, places, health }),
         }
     }
 }
@@ -139,6 +139,7 @@ struct Shared {
     name: &'static str,
     ids: Arc<dyn Ids>,
     tracer: Tracer,
+    durations: Durations,
     places: Arc<Semaphore>,
     health: Health,
 }

@@ -15,6 +15,7 @@ use tonic_health::pb::health_server::HealthServer;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse, health_server};
 
 use crate::clock::Clock;
+use crate::metrics::Gauge;
 
 /// From one probe to the next while all is well,
 const PROBE_EVERY: Duration = Duration::from_secs(5);
@@ -27,21 +28,25 @@ const MISSES: u32 = 2;
 
 /// Whether a server is ready for calls: ready at first, and for good not once it is stopping. Clones speak of the
 /// same server.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Health {
     serving: watch::Sender<bool>,
+    told: Gauge,
     stopping: CancellationToken,
 }
 
 impl Health {
-    pub(crate) fn new() -> Self {
-        Self { serving: watch::Sender::new(true), stopping: CancellationToken::new() }
+    /// It is told there too: 1 while it is ready, else 0.
+    pub(crate) fn new(told: Gauge) -> Self {
+        told.set(1.0);
+        Self { serving: watch::Sender::new(true), told, stopping: CancellationToken::new() }
     }
 
     /// Says whether the server is ready, under each of its service names and the empty one.
     pub fn set(&self, serving: bool) {
         self.serving.send_if_modified(|now| {
             let next = serving && !self.stopping.is_cancelled();
+            self.told.set(f64::from(u8::from(next)));
             std::mem::replace(now, next) != next
         });
     }
@@ -167,7 +172,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn two_misses_mean_not_serving_and_one_hit_serving() {
-        let health = Health::new();
+        let health = Health::new(Gauge::noop());
         let up = Arc::new(AtomicBool::new(true));
         let shutdown = CancellationToken::new();
         let seen = up.clone();
@@ -191,7 +196,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_starts_without_what_it_needs_is_not_serving_at_once() {
-        let health = Health::new();
+        let health = Health::new(Gauge::noop());
         let shutdown = CancellationToken::new();
         let probe = || std::future::ready(false).boxed();
         let worker = follow(health.clone(), Arc::new(SystemClock), probe, shutdown.clone());
@@ -205,7 +210,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_probe_that_hangs_is_a_miss() {
-        let health = Health::new();
+        let health = Health::new(Gauge::noop());
         let shutdown = CancellationToken::new();
         let probe = || std::future::pending().boxed();
         let worker = follow(health.clone(), Arc::new(SystemClock), probe, shutdown.clone());
@@ -219,7 +224,7 @@ mod tests {
 
     #[test]
     fn a_server_that_stops_is_never_ready_again() {
-        let health = Health::new();
+        let health = Health::new(Gauge::noop());
         health.stop();
         health.set(true);
         assert!(!health.is_serving());

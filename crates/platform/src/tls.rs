@@ -10,6 +10,7 @@ mod files;
 use std::convert::Infallible;
 use std::time::Duration;
 
+use crate::metrics::Metrics;
 use crate::transport::{self, Transport};
 
 pub use anybody::connect_to_anybody;
@@ -32,15 +33,21 @@ pub enum Security {
 }
 
 impl Security {
-    /// The way to a peer, as [`Transport::connect`] makes it.
+    /// The way to a peer, as [`Transport::connect`] makes it; `metrics` tell whether it is broken.
     ///
     /// # Errors
     /// Addresses that can't be used, and credentials that trust nobody.
-    pub fn connect(&self, peer: &'static str, addresses: &str) -> Result<Transport, transport::Error> {
-        match self {
-            Self::Plain => Transport::connect(peer, addresses),
-            Self::Tls(credentials) => Transport::secured(peer, addresses, credentials),
-        }
+    pub fn connect(
+        &self,
+        peer: &'static str,
+        addresses: &str,
+        metrics: &Metrics,
+    ) -> Result<Transport, transport::Error> {
+        let transport = match self {
+            Self::Plain => Transport::connect(peer, addresses)?,
+            Self::Tls(credentials) => Transport::secured(peer, addresses, credentials)?,
+        };
+        Ok(transport.counted(metrics))
     }
 
     /// Takes what is new in the files, for connections to come. Never ends.

@@ -5,7 +5,7 @@ mod secured;
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -23,6 +23,7 @@ use crate::breaker::Breaker;
 use crate::context::{TRACEPARENT, grpc_timeout};
 use crate::grpc;
 use crate::grpc::call::{is_health, too_late};
+use crate::metrics::{Gauge, Metrics};
 use crate::tls::Credentials;
 use crate::trace::{Span, rpc};
 use attempt::Attempt;
@@ -82,6 +83,8 @@ struct Destination {
     name: String,
     route: Route,
     breaker: Mutex<Breaker>,
+    /// Where it is told whether the breaker is open.
+    told: OnceLock<Gauge>,
 }
 
 #[derive(Clone)]
@@ -153,6 +156,17 @@ impl Transport {
         Self { peer, destinations: there.collect(), turn: Arc::default() }
     }
 
+    /// The same, which tells there whether its breakers are open.
+    #[must_use]
+    pub fn counted(self, metrics: &Metrics) -> Self {
+        for destination in &*self.destinations {
+            let help = "Whether calls to a destination are refused since it is broken: 1, or 0.";
+            let labels = [("peer", self.peer), ("destination", destination.name.as_str())];
+            destination.told.get_or_init(|| metrics.gauge("oxcart_breaker_open", help, &labels));
+        }
+        self
+    }
+
     /// The destination whose turn it is, leaving out those whose breaker is open.
     fn next(&self, path: &str) -> Option<Attempt> {
         let count = self.destinations.len();
@@ -168,7 +182,8 @@ impl Transport {
 
 impl Destination {
     fn new(name: &str, route: Route) -> Arc<Self> {
-        Arc::new(Self { name: name.to_owned(), route, breaker: Mutex::default() })
+        let (breaker, told) = (Mutex::default(), OnceLock::new());
+        Arc::new(Self { name: name.to_owned(), route, breaker, told })
     }
 }
 

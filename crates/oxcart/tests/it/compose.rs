@@ -11,8 +11,11 @@ const ENGINES: [&str; 4] = ["kafka", "mongo", "postgres", "redis"];
 
 /// A compose file of `deployments`, with what YAML itself can put in for its anchors.
 fn file(name: &str) -> Value {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../deployments").join(name);
-    serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+    serde_saphyr::from_str(&std::fs::read_to_string(directory().join(name)).unwrap()).unwrap()
+}
+
+fn directory() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../deployments")
 }
 
 fn services(file: &Value) -> &Map<String, Value> {
@@ -33,14 +36,30 @@ fn the_shop_is_seven_programs_on_four_engines() {
     let shop = file("docker-compose.yml");
     let mut names = [programs(), ENGINES.to_vec()].concat();
     names.sort_unstable();
-    let mut found: Vec<&String> = services(&shop).keys().collect();
-    found.sort_unstable();
-    assert_eq!(found, names);
+    let of = |profile: Option<&str>| {
+        let named = services(&shop)
+            .iter()
+            .filter(|(_, service)| strings(&service["profiles"]).first().copied() == profile);
+        let mut names: Vec<&str> = named.map(|(name, _)| name.as_str()).collect();
+        names.sort_unstable();
+        names
+    };
+    assert_eq!(of(None), names);
+    assert_eq!(of(Some("observability")), ["collector", "grafana", "jaeger", "prometheus"]);
     for (name, service) in services(&shop) {
-        assert!(service["healthcheck"]["test"].is_array(), "{name} tells nobody whether it is healthy");
+        // There is nothing in the image that could ask.
+        let is_mute = name == "collector";
+        assert!(
+            service["healthcheck"]["test"].is_array() != is_mute,
+            "{name} tells nobody whether it is healthy"
+        );
         assert!(service["mem_limit"].is_string(), "{name} may take all memory");
         assert_eq!(strings(&service["cap_drop"]), ["ALL"], "{name}");
         assert_eq!(strings(&service["security_opt"]), ["no-new-privileges:true"], "{name}");
+        let mounted = strings(&service["volumes"]).into_iter().filter_map(|volume| volume.strip_prefix("./"));
+        for path in mounted.map(|volume| volume.split(':').next().unwrap()) {
+            assert!(directory().join(path).exists(), "{name} is given {path}, which is not there");
+        }
         for (needed, how) in service["depends_on"].as_object().into_iter().flatten() {
             assert!(services(&shop).contains_key(needed), "{name} waits for {needed}");
             assert_eq!(how["condition"], "service_healthy", "{name} does not wait until {needed} serves");
@@ -80,9 +99,11 @@ fn what_is_published_is_published_on_this_machine_only() {
     let expected = [("api-gateway", 8080), ("cart-service", 50052), ("checkout-service", 50056)]
         .into_iter()
         .chain([("inventory-service", 50053), ("orders-service", 50055), ("payment-service", 50054)])
-        .chain([("product-service", 50051)])
+        .chain([("product-service", 50051), ("grafana", 3000), ("prometheus", 9090), ("jaeger", 16686)])
         .map(|(name, port)| format!("{name} 127.0.0.1:{port}:{port}"));
-    assert_eq!(published, expected.collect::<Vec<_>>());
+    let mut expected: Vec<_> = expected.collect();
+    expected.sort_unstable();
+    assert_eq!(published, expected);
 }
 
 #[test]

@@ -34,6 +34,8 @@ mod metrics;
 #[cfg(test)]
 mod mutual_tls;
 #[cfg(test)]
+mod observability;
+#[cfg(test)]
 mod outages;
 #[cfg(test)]
 mod points;

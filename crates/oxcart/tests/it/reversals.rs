@@ -78,7 +78,7 @@ impl Around {
     }
 
     async fn orders(&self, location: &Location, world: World) -> Orders {
-        let server = |name| grpc::server(name, world.ids.clone());
+        let server = |name| grpc::server(name, &world);
         let stock = server("inventory").add(InventoryServiceServer::from_arc(self.stock.clone())).build();
         let money = server("payment").add(PaymentServiceServer::from_arc(self.money.clone())).build();
         let peers = orders_service::Peers {

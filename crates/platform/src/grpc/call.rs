@@ -55,6 +55,9 @@ impl Server {
         if let Ok(id) = HeaderValue::from_str(context.request_id()) {
             response.headers_mut().insert("x-request-id", id);
         }
+        if !call.is_health() {
+            self.shared.durations.record(&call.path, code(&response), began.elapsed());
+        }
         call.log(self.shared.name, code(&response), began, &context);
         let stopping = self.shared.health.stopping().clone();
         response.map(|body| Body::new(Guarded::new(body, stopping)))

@@ -80,7 +80,7 @@ fn is_fault(code: Code) -> bool {
     )
 }
 
-fn word(code: Code) -> &'static str {
+pub(crate) fn word(code: Code) -> &'static str {
     match code {
         Code::Ok => "OK",
         Code::Cancelled => "CANCELLED",

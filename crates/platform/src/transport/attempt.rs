@@ -59,6 +59,9 @@ impl Attempt {
         let change = breaker.settle(ticket, outcome, Instant::now());
         drop(breaker);
         let (peer, destination) = (self.peer, &self.destination.name);
+        if let (Some(change), Some(told)) = (change, self.destination.told.get()) {
+            told.set(f64::from(u8::from(change == Change::Opened)));
+        }
         match change {
             Some(Change::Opened) => tracing::warn!(peer, destination, "breaker opened"),
             Some(Change::Closed) => tracing::info!(peer, destination, "breaker closed"),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use platform::Context;
 use platform::ids::RandomIds;
+use platform::metrics::Metrics;
 use platform::transport::Transport;
 use testkit::Port;
 use tokio::net::TcpListener;
@@ -20,11 +21,18 @@ async fn fail(client: &mut Client, what: &str) -> tonic::Status {
 #[tokio::test]
 async fn after_five_failures_calls_are_refused_at_once_but_health_is_asked() {
     let (server, _gate) = tiny::server();
-    let transport = Transport::in_process("tiny", &server);
+    let metrics = Metrics::default();
+    let transport = Transport::in_process("tiny", &server).counted(&metrics);
+    let is_open = |answer: &str| {
+        let line = format!("oxcart_breaker_open{{peer=\"tiny\",destination=\"in process\"}} {answer}");
+        metrics.text().lines().any(|found| found == line)
+    };
     let mut client = tiny::client(&transport);
     for _ in 0..5 {
+        assert!(is_open("0"));
         assert_eq!(fail(&mut client, "unavailable").await.message(), "no store");
     }
+    assert!(is_open("1"));
     let refused = fail(&mut client, "ok").await;
     assert_eq!((refused.code(), refused.message()), (Code::Unavailable, "tiny is not available"));
     let health = HealthClient::new(transport).check(ask("")).await.unwrap().into_inner();

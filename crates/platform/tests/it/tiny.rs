@@ -57,11 +57,10 @@ pub(crate) fn traced(tracer: Tracer) -> grpc::Server {
 fn made(max_calls: usize, tracer: Tracer) -> (grpc::Server, Arc<Gate>) {
     let gate = Arc::new(Gate::shut());
     let tiny = Tiny(HealthServer::new(Behaviour { gate: gate.clone() }));
-    let server = grpc::server("tiny", World::real().ids)
+    let server = grpc::server("tiny", &World { tracer, ..World::real() })
         .add(tiny)
         .reflection(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .max_calls(max_calls)
-        .traced(tracer)
         .build();
     (server, gate)
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use platform::config::Tls;
+use platform::metrics::Metrics;
 use platform::tls::{Credentials, Security};
 use platform::transport::Transport;
 use testkit::{Authority, Certificate, TempDir, eventually};
@@ -309,7 +310,7 @@ async fn t1_who_calls_others_needs_to_tell_them_apart() {
     let ca = Authority::new();
     let files = Files::new(&ca.sign(HERE), &ca);
     let open = Security::Tls(credentials(&Tls { tls_client_ca: None, ..files.settings() }).await);
-    let refused = open.connect("tiny", "localhost:1").unwrap_err().to_string();
+    let refused = open.connect("tiny", "localhost:1", &Metrics::default()).unwrap_err().to_string();
     assert_eq!(
         refused,
         "TLS_CERT is set and TLS_CLIENT_CA is not, so that tiny can't be told from others; wanted: a PEM file"
