@@ -71,7 +71,7 @@ async fn everybody_has_a_cart_of_their_own() {
 }
 
 #[tokio::test]
-async fn a_quantity_is_a_whole_number_in_its_bounds() {
+async fn n1_a_quantity_is_a_whole_number_in_its_bounds() {
     let shop = Shop::open().await;
     let out_of_bounds = Invalid::new("quantity", "must be between 1 and 99").because(Reason::InvalidQuantity);
     shop.services.refuses::<pb::Cart>("add_item", Status::from(out_of_bounds));

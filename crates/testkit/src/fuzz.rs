@@ -110,7 +110,9 @@ fn search<O: Hash>(
         match catch_unwind(AssertUnwindSafe(|| check(input))) {
             Ok(outcome) => Ok(shapes.insert(hasher.hash_one(outcome))),
             Err(panic) => {
-                let kept = trial.keep(&format!("crash-{:016x}", hasher.hash_one(input)));
+                let kept = corpus.join(format!("crash-{:016x}", hasher.hash_one(input)));
+                fs::write(&kept, input).unwrap_or_else(|error| panic_with(&kept, &error));
+                trial.over();
                 Err(Crash { executions, kept, panic })
             }
         }
@@ -136,7 +138,7 @@ fn search<O: Hash>(
             }
         }
     }
-    trial.passed();
+    trial.over();
     Ok(Found { seeds, executions, known, shapes: known + found })
 }
 
@@ -159,14 +161,9 @@ impl Trial {
         written.unwrap_or_else(|error| panic_with(&self.path, &error));
     }
 
-    fn keep(&self, name: &str) -> PathBuf {
-        let kept = self.path.with_file_name(name);
-        fs::rename(&self.path, &kept).unwrap_or_else(|error| panic_with(&kept, &error));
-        kept
-    }
-
-    fn passed(self) {
-        fs::remove_file(&self.path).unwrap_or_else(|error| panic_with(&self.path, &error));
+    fn over(&self) {
+        // Another process that tries the same corpus may have been faster.
+        let _ = fs::remove_file(&self.path);
     }
 }
 

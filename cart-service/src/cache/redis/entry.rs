@@ -119,6 +119,14 @@ mod tests {
     }
 
     #[test]
+    fn q3_a_key_is_a_prefix_and_a_number() {
+        assert_eq!(
+            [1, i64::MAX].map(|id| key(user(id))),
+            ["oxcart:cart:1", "oxcart:cart:9223372036854775807"]
+        );
+    }
+
+    #[test]
     fn anything_else_is_no_cart() {
         let of_another = entry(2, Some(&some_cart(2, &[(1, 1)])));
         let mut cut = entry(1, Some(&some_cart(1, &[(1, 1)])));
