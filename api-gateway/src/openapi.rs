@@ -36,7 +36,7 @@ Products, carts, checkout and orders of a shop.
 Whatever is refused is a problem document (RFC 9457) with a stable `code`. That holds for what is not in this document, \
 too: a path that is not there is 404 `route_not_found`, a method that a path does not know is 405 `method_not_allowed` \
 with `Allow`. Bodies are JSON of at most 64 KiB in which every field is known; a field that is null is as good as \
-absent. Clients ignore fields of replies that they do not know.
+absent, and a whole number is written without a point or an exponent. Clients ignore fields of replies that they do not know.
 
 Every client has a number of requests a second, by user, or by address without a token: one for what reads, a smaller \
 one for what changes something, a smaller one yet for checkouts; `RateLimit` says where it stands. Every reply has the id of its request in `X-Request-Id`, which is the one that the client sent if that is 1 to \

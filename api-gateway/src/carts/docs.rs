@@ -28,7 +28,7 @@ pub(crate) fn clear() -> Operation {
 pub(crate) fn add() -> Operation {
     let fields = Fields::new().required("product_id", product_id()).required("quantity", quantity());
     Operation::new(TAG, "addCartItem", "Puts a product into your cart")
-        .says("What is there already gets more. A line holds 1 to 99 of a product, a cart 50 lines.")
+        .says("What is there already gets more. A line holds 1 to 99 of a product, together with what is there; a cart 50 lines.")
         .takes("NewCartItem", fields.build(), json!({"product_id": 1, "quantity": 2}))
         .honours_if_match()
         .replies::<Cart>(StatusCode::CREATED, "Your cart now", &CHANGED, example(2, "2599.98"))

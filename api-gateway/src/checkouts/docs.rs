@@ -25,6 +25,10 @@ impl ToSchema for CheckoutStatus {}
 
 const TAG: &str = "Checkout";
 
+/// Up to 255 characters, bare or in quotes. Others than of ASCII are taken as well, where they are sent as UTF-8; clients
+/// differ in how they send them.
+const KEY: &str = r#"^([!#-~]([ -~]{0,253}[!-~])?|"([ !#-\[\]-~]|\\["\\]){1,255}")$"#;
+
 const START: &str = "\
 It waits until the checkout has ended, but no longer than the shop is set to (10 seconds): what is not done by then is 202 \
 and goes on by itself, whether or not anybody waits.
@@ -39,13 +43,11 @@ and `pm_card_chargeDeclinedProcessingError` are declined; `pm_sim_slow`, `pm_sim
 are slow, never answer, and fail at first.";
 
 pub(crate) fn start() -> Operation {
-    let key = || {
-        text("The key under which this is bought once, new for each purchase")
-            .min_length(Some(1))
-            .max_length(Some(MAX_LEN))
-    };
+    let key = || text("The key under which this is bought once, new for each purchase");
+    let in_body =
+        key().min_length(Some(1)).max_length(Some(MAX_LEN)).pattern(Some(r"^[^\x00-\x1f\x7f-\x9f]+$"));
     let fields = Fields::new()
-        .optional("idempotency_key", key().pattern(Some(r"^[^\x00-\x1f\x7f-\x9f]+$")))
+        .optional("idempotency_key", in_body)
         .optional(
             "payment_method",
             text("A payment token").max_length(Some(100)).pattern(Some("^[A-Za-z0-9_]*$")),
@@ -56,7 +58,7 @@ pub(crate) fn start() -> Operation {
     let headers = ["Location", "Idempotent-Replayed"];
     Operation::new(TAG, "startCheckout", "Buys what is in your cart")
         .says(START)
-        .in_header("Idempotency-Key", key())
+        .in_header("Idempotency-Key", key().pattern(Some(KEY)))
         .may_take("NewCheckout", fields.build(), example)
         .replies::<Checkout>(StatusCode::CREATED, "It is bought", &headers, bought())
         .replies::<Checkout>(

@@ -2,6 +2,7 @@ use proto::checkout::CheckoutStatus;
 use serde_json::json;
 
 use crate::checkouts::{PATH, answers, asked, buy};
+use crate::contract::CONTRACT;
 use crate::replies::{checkout, failed};
 use crate::shop::{Answer, Shop, ask};
 
@@ -72,4 +73,38 @@ async fn a_key_that_is_none_is_refused() {
     let answer = shop.send(ask("POST", PATH, &headers, r#"{"idempotency_key":"b"}"#)).await;
     assert_eq!(answer.refused_fields("invalid_idempotency_key"), ["idempotency_key"]);
     assert_eq!(shop.services.calls(), 0);
+}
+
+#[tokio::test]
+async fn the_document_says_which_keys_are_good() {
+    let shop = Shop::open().await;
+    answers(&shop, checkout(CheckoutStatus::Completed), false);
+    let parameters = CONTRACT.document["paths"][PATH]["post"]["parameters"].as_array().unwrap();
+    let described = parameters.iter().find(|parameter| parameter["name"] == "Idempotency-Key").unwrap();
+    let validator = CONTRACT.validator(&described["schema"]);
+    let [longest, too_long] = [255, 256].map(|length| "k".repeat(length));
+    let quoted = |key: &str| format!("\"{key}\"");
+    for (key, good) in [
+        ("k", true),
+        ("a b", true),
+        ("a\"b", true),
+        ("\"a\\\"b\\\\\"", true),
+        ("\" \"", true),
+        (&longest, true),
+        (&quoted(&longest), true),
+        (&quoted(&"\\\\".repeat(255)), true),
+        ("", false),
+        ("\"", false),
+        ("\"\"", false),
+        ("\"k", false),
+        ("\"k\"x", false),
+        ("\"a\"b\"", false),
+        ("\"a\\b\"", false),
+        ("a\tb", false),
+        (&too_long, false),
+        (&quoted(&too_long), false),
+    ] {
+        let answer = shop.send(ask("POST", PATH, &[("idempotency-key", key)], "")).await;
+        assert_eq!((answer.status == 201, validator.is_valid(&json!(key))), (good, good), "{key}");
+    }
 }
