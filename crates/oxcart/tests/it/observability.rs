@@ -64,7 +64,10 @@ fn unknown<'e>(expression: &'e str, served: &Metrics) -> Vec<&'e str> {
         let parts = ["_bucket", "_sum", "_count"];
         let histogram = parts.iter().find_map(|part| served.get_key_value(name.strip_suffix(part)?));
         let histogram = histogram.filter(|(_, (kind, _))| kind == "histogram");
-        served.get(name).filter(|(kind, _)| kind != "histogram").or(histogram.map(|(_, metric)| metric))
+        served
+            .get(name)
+            .filter(|(kind, _)| kind != "histogram")
+            .or_else(|| histogram.map(|(_, metric)| metric))
     };
     let names = names(expression);
     let labels: BTreeSet<&String> =
