@@ -283,13 +283,14 @@ impl Executor {
             key: checkout.user_id.to_string(),
             time: checkout.completed_at.unwrap_or(checkout.created_at),
             traceparent: trace::traceparent().or_else(|| known(&checkout.origin.traceparent)),
+            request_id: known(&checkout.origin.request_id),
             data: data.expect("ids, texts and integers are always JSON").into(),
         }
     }
 }
 
-fn known(traceparent: &str) -> Option<String> {
-    Some(traceparent.to_owned()).filter(|trace| !trace.is_empty())
+fn known(text: &str) -> Option<String> {
+    Some(text.to_owned()).filter(|text| !text.is_empty())
 }
 
 fn report(before: &Checkout, after: &Checkout) {

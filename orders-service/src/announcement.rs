@@ -14,10 +14,11 @@ use crate::store::Step;
 /// Who tells.
 const SOURCE: &str = "orders-service";
 
-/// Where an announcement comes from: its own id, and the trace that it belongs to.
+/// Where an announcement comes from: its own id, and the trace and the request that it belongs to.
 pub(crate) struct Origin {
     pub(crate) id: Uuid,
     pub(crate) traceparent: Option<String>,
+    pub(crate) request_id: Option<String>,
 }
 
 /// An order was made.
@@ -56,7 +57,7 @@ pub(crate) fn cancelled(cancellation: &Cancellation) -> Option<Event> {
     };
     // The id follows from the order: no second end can be told of.
     let id = Uuid::new_v5(&cancellation.order_id.0, b"cancelled");
-    let origin = Origin { id, traceparent: cancellation.traceparent.clone() };
+    let origin = Origin { id, traceparent: cancellation.traceparent.clone(), request_id: None };
     Some(event(OrderCancelled::TYPE, cancellation.user_id, cancelled_at, &data, origin))
 }
 
@@ -69,6 +70,7 @@ fn event(kind: &str, user_id: UserId, time: Timestamp, data: &impl Serialize, or
         time,
         // What is being done now, and else what it was begun for.
         traceparent: trace::traceparent().or(origin.traceparent),
+        request_id: origin.request_id,
         data: serde_json::to_vec(data).expect("names, numbers and texts are JSON").into(),
     }
 }

@@ -57,11 +57,11 @@ impl OrdersService for Api {
         &self,
         request: Request<UpdateOrderStatusRequest>,
     ) -> Result<Response<WireOrder>, tonic::Status> {
-        let traceparent = Context::of(&request).traceparent();
+        let origin = Context::of(&request).origin();
         let request = request.into_inner();
         let id: OrderId = convert::parse("order_id", &request.order_id)?;
         let to = status(request.status)?.ok_or_else(unknown_status)?;
-        let order = self.orders.change_status(id, to, traceparent).await?;
+        let order = self.orders.change_status(id, to, &origin).await?;
         Ok(Response::new(order.into()))
     }
 

@@ -45,7 +45,8 @@ impl Orders {
     /// event that tells of it. What comes back is the order that the checkout has now, made now or before.
     pub(crate) async fn make(&self, purchase: Purchase, cause: &Event) -> Result<Order, sql::Error> {
         let order = Order::new(purchase, self.world.clock.now());
-        let announcement = announcement::created(&order, self.origin(cause.traceparent.clone()));
+        let announcement =
+            announcement::created(&order, self.origin(cause.traceparent.clone(), cause.request_id.clone()));
         let making = self.store.make(order.clone(), cause.id, announcement);
         match fault::around("orders.make", making).await? {
             Made::Now => {
@@ -104,7 +105,7 @@ impl Orders {
         &self,
         id: OrderId,
         to: Status,
-        traceparent: String,
+        request: &platform::Origin,
     ) -> Result<Order, Error> {
         // Each turn more means that somebody else took a step meanwhile, and there are only three to take.
         loop {
@@ -113,7 +114,8 @@ impl Orders {
             // A clock that was set back does not make an order younger than it is.
             let at = self.world.clock.now().max(order.updated_at);
             let step = Step { id, from: order.status, to, at };
-            let origin = self.origin(Some(traceparent.clone()));
+            let (traceparent, request_id) = (request.traceparent.clone(), request.request_id.clone());
+            let origin = self.origin(Some(traceparent), Some(request_id));
             let announcement = announcement::status_changed(order.purchase.user_id, step, origin);
             if fault::around("orders.change", self.store.change_status(step, announcement)).await? {
                 self.changed.notify_one();
@@ -155,7 +157,7 @@ impl Orders {
         }
     }
 
-    fn origin(&self, traceparent: Option<String>) -> Origin {
-        Origin { id: self.world.ids.next(), traceparent }
+    fn origin(&self, traceparent: Option<String>, request_id: Option<String>) -> Origin {
+        Origin { id: self.world.ids.next(), traceparent, request_id }
     }
 }

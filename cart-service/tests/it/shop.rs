@@ -186,6 +186,7 @@ impl Shop {
             key: "1".to_owned(),
             time: self.world.clock.now(),
             traceparent: None,
+            request_id: None,
             data: data.into(),
         }
     }

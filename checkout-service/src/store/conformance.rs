@@ -63,6 +63,7 @@ fn event(n: u128, now: Timestamp) -> Event {
         key: "1".into(),
         time: now,
         traceparent: None,
+        request_id: None,
         data: format!(r#"{{"checkout_id":"{}"}}"#, id(1)).into(),
     }
 }

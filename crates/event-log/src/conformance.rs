@@ -71,6 +71,7 @@ async fn everything_about_an_event_is_kept(place: &dyn Place) -> anyhow::Result<
     let plain = event(1);
     let traced = Event {
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
+        request_id: Some("request-1".to_owned()),
         data: Bytes::from_static("{\"größe\":\"\\u0000\"}".as_bytes()),
         ..event(2)
     };
@@ -223,6 +224,7 @@ fn event(number: u32) -> Event {
         key: "7".to_owned(),
         time: Timestamp::from_micros(1_763_842_530_123_456),
         traceparent: None,
+        request_id: None,
         data: Bytes::from(number.to_string()),
     }
 }

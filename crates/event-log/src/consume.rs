@@ -126,7 +126,7 @@ impl Consumer<'_> {
         let mut committed = self.world.clock.now();
         for delivery in &deliveries {
             let mut span = spans::processed(&self.world, log, self.group, delivery);
-            let lines = tracing::info_span!(parent: None, "event", id = %delivery.event.id, trace_id = trace_id(delivery));
+            let lines = tracing::info_span!(parent: None, "event", id = %delivery.event.id, request_id = delivery.event.request_id, trace_id = trace_id(delivery));
             let delivering = self.deliver(subscription.as_mut(), delivery, &mut applied).instrument(lines);
             let fate = Span::only(span.as_ref(), delivering).await?;
             if let (Some(span), Fate::GivenUp(_)) = (&mut span, &fate) {

@@ -23,6 +23,8 @@ pub struct Event {
     pub time: Timestamp,
     /// The W3C trace context of what caused it.
     pub traceparent: Option<String>,
+    /// The id of the request that caused it.
+    pub request_id: Option<String>,
     /// JSON.
     pub data: Bytes,
 }

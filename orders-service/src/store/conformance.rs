@@ -170,7 +170,10 @@ pub(super) fn user(id: i64) -> UserId {
 /// The announcement of an order; its id follows from the checkout's.
 pub(super) fn created(order: &Order) -> event_log::Event {
     let id = Uuid::from_u128(order.purchase.checkout_id.0.as_u128() + 1_000_000);
-    announcement::created(order, Origin { id, traceparent: Some("trace".into()) })
+    announcement::created(
+        order,
+        Origin { id, traceparent: Some("trace".into()), request_id: Some("request".into()) },
+    )
 }
 
 /// Makes the order, with the checkout id in the place of the event's.
@@ -179,6 +182,6 @@ pub(super) async fn make(store: &Arc<dyn Store>, order: &Order) -> Made {
 }
 
 pub(super) async fn take(store: &Arc<dyn Store>, step: Step, number: u128) -> bool {
-    let origin = Origin { id: Uuid::from_u128(2_000_000 + number), traceparent: None };
+    let origin = Origin { id: Uuid::from_u128(2_000_000 + number), traceparent: None, request_id: None };
     store.change_status(step, announcement::status_changed(user(7), step, origin)).await.unwrap()
 }

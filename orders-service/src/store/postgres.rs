@@ -196,8 +196,8 @@ async fn insert(
              FROM made, UNNEST($10::bigint[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[])
                   WITH ORDINALITY AS l (product_id, product_name, quantity, unit_price, line_total, number)
          ), told AS (
-             INSERT INTO outbox (event_id, topic, kind, source, key, time, traceparent, data)
-             SELECT $15, $16, $17, $18, $19, $20, $21, $22 FROM made
+             INSERT INTO outbox (event_id, topic, kind, source, key, time, traceparent, data, request_id)
+             SELECT $15, $16, $17, $18, $19, $20, $21, $22, $24 FROM made
          )
          INSERT INTO inbox (order_id, event_id, applied_at) SELECT id, $23, $8 FROM made",
     )
@@ -224,6 +224,7 @@ async fn insert(
     .bind(&announcement.traceparent)
     .bind(announcement.data.as_ref())
     .bind(cause)
+    .bind(&announcement.request_id)
     .execute(connection)
     .await
     .map_err(Error::of_autocommit)?;

@@ -140,6 +140,7 @@ pub(crate) fn event(completed: &CheckoutCompleted) -> Event {
         key: completed.user_id.to_string(),
         time: Timestamp::from_micros(1_763_842_530_000_000),
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
+        request_id: Some("request-1".to_owned()),
         data: serde_json::to_vec(completed).unwrap().into(),
     }
 }

@@ -29,15 +29,19 @@ pub(super) struct Epitaph<'a> {
 
 /// The headers of an event.
 pub(super) fn headers(event: &Event) -> OwnedHeaders {
-    let headers = OwnedHeaders::new_with_capacity(7);
+    let headers = OwnedHeaders::new_with_capacity(8);
     let headers = with(headers, "ce_specversion", SPECVERSION);
     let headers = with(headers, "ce_id", &event.id.to_string());
     let headers = with(headers, "ce_type", &event.kind);
     let headers = with(headers, "ce_source", &event.source);
     let headers = with(headers, "ce_time", &rfc_3339(event.time));
     let headers = with(headers, "content-type", CONTENT_TYPE);
-    match &event.traceparent {
+    let headers = match &event.traceparent {
         Some(traceparent) => with(headers, "traceparent", traceparent),
+        None => headers,
+    };
+    match &event.request_id {
+        Some(request_id) => with(headers, "ce_requestid", request_id),
         None => headers,
     }
 }
@@ -111,6 +115,7 @@ fn strictly(record: &impl Message) -> Result<Event, String> {
         key: str::from_utf8(key).map_err(|_| "its key is not UTF-8")?.to_owned(),
         time: moment(time).ok_or_else(|| format!("its ce_time is {time:?}, no time of RFC 3339"))?,
         traceparent: header(record, "traceparent")?.map(str::to_owned),
+        request_id: header(record, "ce_requestid")?.map(str::to_owned),
         data: Bytes::copy_from_slice(record.payload().ok_or("it has no value")?),
     })
 }
@@ -125,6 +130,7 @@ fn unreadable(record: &impl Message) -> Event {
         key: text(record.key()).unwrap_or_default(),
         time: appended(record),
         traceparent: None,
+        request_id: None,
         data: Bytes::copy_from_slice(record.payload().unwrap_or_default()),
     }
 }

@@ -16,7 +16,8 @@
 //!     data          BYTEA       NOT NULL,
 //!     published_at  TIMESTAMPTZ,
 //!     claimed_by    UUID,
-//!     claimed_until TIMESTAMPTZ
+//!     claimed_until TIMESTAMPTZ,
+//!     request_id    TEXT
 //! );
 //!
 //! CREATE INDEX outbox_unpublished ON outbox (seq) WHERE published_at IS NULL;
@@ -43,8 +44,8 @@ use crate::{Event, OutboxRow, Written};
 /// [`Error::Conflict`] when an event of this id was written before.
 pub async fn write(connection: &mut PgConnection, topic: &str, event: &Event) -> Result<(), Error> {
     sqlx::query(
-        "INSERT INTO outbox (event_id, topic, kind, source, key, time, traceparent, data)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO outbox (event_id, topic, kind, source, key, time, traceparent, data, request_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(event.id)
     .bind(topic)
@@ -54,6 +55,7 @@ pub async fn write(connection: &mut PgConnection, topic: &str, event: &Event) ->
     .bind(OffsetDateTime::from(event.time))
     .bind(&event.traceparent)
     .bind(event.data.as_ref())
+    .bind(&event.request_id)
     .execute(connection)
     .await?;
     Ok(())
@@ -90,7 +92,7 @@ pub async fn unpublished(database: &Database, carrier: Uuid, limit: usize) -> Re
              )
              UPDATE outbox SET claimed_by = $1, claimed_until = now() + interval '30 seconds'
              FROM next WHERE outbox.seq = next.seq
-             RETURNING outbox.seq, event_id, topic, kind, source, key, time, traceparent, data,
+             RETURNING outbox.seq, event_id, topic, kind, source, key, time, traceparent, data, request_id,
                        published_at IS NOT NULL AS published",
         )
         .bind(carrier)
@@ -142,7 +144,7 @@ pub async fn waiting(database: &Database) -> Result<Waiting, Error> {
 /// Any [`Error`].
 pub async fn all(connection: &mut PgConnection) -> Result<Vec<Written>, Error> {
     let rows: Vec<Row> = sqlx::query_as(
-        "SELECT seq, event_id, topic, kind, source, key, time, traceparent, data,
+        "SELECT seq, event_id, topic, kind, source, key, time, traceparent, data, request_id,
                 published_at IS NOT NULL AS published
          FROM outbox ORDER BY seq",
     )
@@ -163,6 +165,7 @@ struct Row {
     traceparent: Option<String>,
     data: Vec<u8>,
     published: bool,
+    request_id: Option<String>,
 }
 
 impl Row {
@@ -174,6 +177,7 @@ impl Row {
             key: self.key,
             time: self.time.into(),
             traceparent: self.traceparent,
+            request_id: self.request_id,
             data: self.data.into(),
         };
         let row = OutboxRow { seq: self.seq, topic: self.topic, event };

@@ -14,7 +14,8 @@
 //!     time        INTEGER NOT NULL,
 //!     traceparent TEXT,
 //!     data        BLOB    NOT NULL,
-//!     published   INTEGER NOT NULL DEFAULT 0 CHECK (published IN (0, 1))
+//!     published   INTEGER NOT NULL DEFAULT 0 CHECK (published IN (0, 1)),
+//!     request_id  TEXT
 //! ) STRICT;
 //!
 //! CREATE INDEX outbox_unpublished ON outbox (seq) WHERE published = 0;
@@ -34,8 +35,8 @@ use crate::{Event, OutboxRow, Written};
 /// [`Error::Conflict`] when an event of this id was written before.
 pub async fn write(connection: &mut SqliteConnection, topic: &str, event: &Event) -> Result<(), Error> {
     sqlx::query(
-        "INSERT INTO outbox (event_id, topic, kind, source, key, time, traceparent, data)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO outbox (event_id, topic, kind, source, key, time, traceparent, data, request_id)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(event.id.to_string())
     .bind(topic)
@@ -45,6 +46,7 @@ pub async fn write(connection: &mut SqliteConnection, topic: &str, event: &Event
     .bind(event.time.micros())
     .bind(&event.traceparent)
     .bind(event.data.as_ref())
+    .bind(&event.request_id)
     .execute(connection)
     .await?;
     Ok(())
@@ -57,7 +59,7 @@ pub async fn write(connection: &mut SqliteConnection, topic: &str, event: &Event
 pub async fn unpublished(database: &Database, limit: usize) -> Result<Vec<OutboxRow>, Error> {
     let mut connection = database.read("SELECT outbox").await?;
     let rows: Vec<Row> = sqlx::query_as(
-        "SELECT seq, event_id, topic, kind, source, key, time, traceparent, data, published
+        "SELECT seq, event_id, topic, kind, source, key, time, traceparent, data, published, request_id
          FROM outbox WHERE published = 0 ORDER BY seq LIMIT ?",
     )
     .bind(i64::try_from(limit).unwrap_or(i64::MAX))
@@ -103,7 +105,7 @@ pub async fn waiting(database: &Database) -> Result<Waiting, Error> {
 /// Any [`Error`].
 pub async fn all(connection: &mut SqliteConnection) -> Result<Vec<Written>, Error> {
     let rows: Vec<Row> = sqlx::query_as(
-        "SELECT seq, event_id, topic, kind, source, key, time, traceparent, data, published
+        "SELECT seq, event_id, topic, kind, source, key, time, traceparent, data, published, request_id
          FROM outbox ORDER BY seq",
     )
     .fetch_all(connection)
@@ -123,6 +125,7 @@ struct Row {
     traceparent: Option<String>,
     data: Vec<u8>,
     published: bool,
+    request_id: Option<String>,
 }
 
 impl Row {
@@ -134,6 +137,7 @@ impl Row {
             key: self.key,
             time: Timestamp::from_micros(self.time),
             traceparent: self.traceparent,
+            request_id: self.request_id,
             data: self.data.into(),
         };
         let row = OutboxRow { seq: self.seq, topic: self.topic, event };

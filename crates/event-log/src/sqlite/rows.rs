@@ -22,6 +22,9 @@ pub(super) struct Row {
     time: i64,
     traceparent: Option<String>,
     data: Vec<u8>,
+    /// A file that is only looked at may be from before it was kept.
+    #[sqlx(default)]
+    request_id: Option<String>,
 }
 
 /// What is known of a dead letter. A file that was written before some of it was kept lacks that.
@@ -40,10 +43,10 @@ impl TryFrom<Row> for Delivery {
     type Error = Error;
 
     fn try_from(row: Row) -> Result<Self, Error> {
-        let Row { position, topic, id, kind, source, key, time, traceparent, data } = row;
+        let Row { position, topic, id, kind, source, key, time, traceparent, data, request_id } = row;
         let id = Uuid::parse_str(&id).map_err(|error| Error::Defect(error.into()))?;
         let (time, data) = (Timestamp::from_micros(time), Bytes::from(data));
-        let event = Event { id, kind, source, key, time, traceparent, data };
+        let event = Event { id, kind, source, key, time, traceparent, request_id, data };
         Ok(Self { topic, partition: PARTITION, offset: position, event })
     }
 }
@@ -136,8 +139,8 @@ pub(super) async fn append(
 ) -> Result<(), Error> {
     sqlx::query(
         "INSERT INTO events (topic, id, kind, source, key, time, traceparent, data,
-                             reason, given_up_by, given_up_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                             reason, given_up_by, given_up_at, request_id)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(topic)
     .bind(event.id.to_string())
@@ -150,6 +153,7 @@ pub(super) async fn append(
     .bind(given_up.as_ref().map(|it| it.reason))
     .bind(given_up.as_ref().map(|it| it.by))
     .bind(given_up.as_ref().map(|it| it.at.micros()))
+    .bind(&event.request_id)
     .execute(connection)
     .await?;
     Ok(())

@@ -25,6 +25,7 @@ fn event(number: u32) -> Event {
         key: "7".to_owned(),
         time: Timestamp::from_micros(1_763_842_530_123_456),
         traceparent: None,
+        request_id: None,
         data: Bytes::from_static(b"{}"),
     }
 }

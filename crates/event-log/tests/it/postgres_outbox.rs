@@ -133,7 +133,11 @@ fn the_table_tested_is_the_one_that_services_are_told_to_make() {
 async fn events_come_back_as_they_were_written_until_they_are_marked() {
     on_postgres(async |shared| {
         let one = shared.instance(1).await;
-        let written = Event { traceparent: Some("trace".into()), ..event_of("a", 1) };
+        let written = Event {
+            traceparent: Some("trace".into()),
+            request_id: Some("request".into()),
+            ..event_of("a", 1)
+        };
         for (topic, event) in [("x", &written), ("y", &event_of("a", 2))] {
             outbox::write(&mut one.database.connection().await.unwrap(), topic, event).await.unwrap();
         }

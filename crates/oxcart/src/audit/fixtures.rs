@@ -164,7 +164,7 @@ pub(super) fn end(facts: &mut Facts, mut checkout: Checkout, outcomes: &[Outcome
 pub(super) fn event(id: Uuid, kind: &str, json: &str) -> Event {
     let (kind, source, key) = (kind.to_owned(), "test".to_owned(), "7".to_owned());
     let data = json.to_owned().into();
-    Event { id, kind, source, key, time: at(91), traceparent: None, data }
+    Event { id, kind, source, key, time: at(91), traceparent: None, request_id: None, data }
 }
 
 /// The place of an event in the log, the next one of all its topics.

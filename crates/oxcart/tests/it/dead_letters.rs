@@ -32,6 +32,7 @@ async fn given_up_and_replayed(shop: &Shop) {
         key: "7".to_owned(),
         time: world.clock.now(),
         traceparent: None,
+        request_id: None,
         data: "{}".into(),
     };
     let log = settings.open_log(Sharing::Shared, world).await.unwrap();

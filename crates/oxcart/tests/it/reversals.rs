@@ -137,6 +137,7 @@ impl Around {
             key: "7".to_owned(),
             time: completed.completed_at,
             traceparent: None,
+            request_id: None,
             data: serde_json::to_vec(&completed).unwrap().into(),
         };
         self.log.publish(CHECKOUT_EVENTS, &[event]).await.unwrap();

@@ -215,6 +215,9 @@ fn told(lines: &[Value]) {
     // What is done for the purchase when nobody waits says so too.
     for message in ["checkout ended", "order made"] {
         let line = lines.iter().find(|line| line["message"] == message).unwrap();
-        assert_eq!(line["span"]["trace_id"], TRACE, "{line}");
+        assert_eq!(
+            (&line["span"]["request_id"], &line["span"]["trace_id"]),
+            (&json!(REQUEST_ID), &json!(TRACE))
+        );
     }
 }

@@ -18,9 +18,12 @@ async fn a_file_of_the_first_version_is_brought_up_to_date() {
     let first: &'static _ = Box::leak(Box::new(Migrator { migrations: first, ..Migrator::DEFAULT }));
     let database = Database::open(&path, first, Sharing::Exclusive).await.unwrap();
     let old: Arc<dyn Store> = Arc::new(Sqlite { database: database.clone() });
+    // This version's statements write more than the first one's.
+    alter(&database, "ALTER TABLE outbox ADD COLUMN request_id TEXT").await;
     for number in 1..=3 {
         make(&old, &order(number, 7, 100)).await;
     }
+    alter(&database, "ALTER TABLE outbox DROP COLUMN request_id").await;
     database.close().await;
     drop((old, database));
 
@@ -41,4 +44,11 @@ async fn a_file_of_the_first_version_is_brought_up_to_date() {
         let refused = tampered.await.unwrap_err();
         assert!(matches!(refused, Error::Conflict(_)), "{wrong}: {refused:?}");
     }
+}
+
+async fn alter(database: &Database, statement: &'static str) {
+    let altered = database.write("ALTER outbox", move |connection| {
+        Box::pin(async move { Ok::<_, Error>(sqlx::query(statement).execute(connection).await.map(drop)?) })
+    });
+    altered.await.unwrap();
 }

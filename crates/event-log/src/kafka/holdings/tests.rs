@@ -15,6 +15,7 @@ fn readable(partition: i32, offset: i64) -> Record {
         key: String::new(),
         time: types::Timestamp::from_micros(0),
         traceparent: None,
+        request_id: None,
         data: bytes::Bytes::new(),
     };
     Record { place: place(partition, offset), content: Ok(event) }

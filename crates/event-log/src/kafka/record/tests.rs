@@ -16,6 +16,7 @@ fn an_event() -> Event {
         key: "7".to_owned(),
         time: Timestamp::from_micros(1_763_842_530_000_042),
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
+        request_id: Some("request-1".to_owned()),
         data: Bytes::from_static(b"{}"),
     }
 }
@@ -34,7 +35,7 @@ fn changed(name: &str, value: Option<&str>) -> OwnedHeaders {
 
 #[test]
 fn an_event_comes_out_as_it_went_in() {
-    let plain = Event { traceparent: None, ..an_event() };
+    let plain = Event { traceparent: None, request_id: None, ..an_event() };
     for it in [an_event(), plain] {
         assert_eq!(event(&a_record("t", Some("7"), super::headers(&it))).unwrap(), it);
     }

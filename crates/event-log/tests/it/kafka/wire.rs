@@ -49,7 +49,8 @@ async fn an_event_is_a_cloud_event_in_binary_mode() {
     let Some(kafka) = Kafka::there() else { return };
     let (log, topic) = (kafka.open(1), kafka.name("wire"));
     let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-    let traced = event_log::Event { traceparent: Some(traceparent.to_owned()), ..event(2) };
+    let (traceparent_of, request_id) = (Some(traceparent.to_owned()), Some("request-1".to_owned()));
+    let traced = event_log::Event { traceparent: traceparent_of, request_id, ..event(2) };
     log.publish(&topic, &[event(1), traced]).await.unwrap();
     let raw = kafka.raw(&topic, 2).await;
     let mut expected: BTreeMap<String, String> = [
@@ -66,6 +67,7 @@ async fn an_event_is_a_cloud_event_in_binary_mode() {
     assert_eq!((raw[0].key().unwrap(), raw[0].payload().unwrap()), (&b"7"[..], &b"{}"[..]));
     expected.insert("ce_id".to_owned(), "00000000-0000-0000-0000-000000000002".to_owned());
     expected.insert("traceparent".to_owned(), traceparent.to_owned());
+    expected.insert("ce_requestid".to_owned(), "request-1".to_owned());
     assert_eq!(headers(&raw[1]), expected);
     log.close().await;
 }

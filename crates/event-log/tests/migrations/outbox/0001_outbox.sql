@@ -10,7 +10,8 @@ CREATE TABLE outbox (
     data          BYTEA       NOT NULL,
     published_at  TIMESTAMPTZ,
     claimed_by    UUID,
-    claimed_until TIMESTAMPTZ
+    claimed_until TIMESTAMPTZ,
+    request_id    TEXT
 );
 
 CREATE INDEX outbox_unpublished ON outbox (seq) WHERE published_at IS NULL;
