@@ -98,13 +98,18 @@ pub(crate) fn text(description: &str) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String).description(Some(description))
 }
 
-/// A text of so many characters, none of them a control character, and not only white space.
+/// A text of so many visible characters, which begins and ends with none of white space.
 pub(crate) fn line(description: &str, longest: usize) -> ObjectBuilder {
-    text(description).min_length(Some(1)).max_length(Some(longest)).pattern(Some(LINE))
+    let pattern = format!(r"^[^\s{CONTROLS}{UNSEEN}]([^{CONTROLS}{UNSEEN}]*[^\s{CONTROLS}{UNSEEN}])?$");
+    text(description).min_length(Some(1)).max_length(Some(longest)).pattern(Some(pattern))
 }
 
-/// Begins and ends with something that is to be seen.
-const LINE: &str = r"^[^\s\x00-\x1f\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f])?$";
+/// The control characters, as part of a class of a pattern.
+const CONTROLS: &str = r"\x00-\x1f\x7f-\x9f";
+/// What is not visible besides (`types::text`), as part of a class of a pattern. The tags at U+E0000 are not here: nothing
+/// beyond U+FFFF is written in one way that all readers of patterns know.
+pub(crate) const UNSEEN: &str =
+    r"\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2064\u2066-\u2069\ufeff\ufff9-\ufffb";
 
 /// A whole number within these bounds.
 pub(crate) fn integer(description: &str, bounds: RangeInclusive<i64>) -> ObjectBuilder {

@@ -10,7 +10,7 @@ use super::pages::Products;
 use super::wanted::LONGEST_QUERY;
 use crate::openapi::Operation;
 use crate::openapi::schemas::{
-    Fields, integer, line, money, one_of, page_size, page_token, product_id, text,
+    Fields, UNSEEN, integer, line, money, one_of, page_size, page_token, product_id, text,
 };
 
 const TAG: &str = "Catalogue";
@@ -100,9 +100,9 @@ fn name() -> ObjectBuilder {
 }
 
 fn description() -> ObjectBuilder {
-    text("No control characters but line breaks and tabs")
+    text("Visible characters, line breaks and tabs")
         .max_length(Some(4000))
-        .pattern(Some(r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"))
+        .pattern(Some(format!(r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f{UNSEEN}]*$")))
 }
 
 fn category() -> ObjectBuilder {

@@ -140,6 +140,18 @@ fn operations_have_names_of_their_own_and_words_for_people() {
 }
 
 #[test]
+fn u1_the_document_says_which_characters_are_visible() {
+    let properties = &CONTRACT.document["components"]["schemas"]["NewProduct"]["properties"];
+    let [name, description] = ["name", "description"].map(|field| CONTRACT.validator(&properties[field]));
+    for c in (0..0x10000).filter_map(char::from_u32) {
+        let (text, visible) = (json!(format!("a{c}b")), types::text::is_visible(c));
+        assert_eq!(name.is_valid(&text), visible, "{c:?} in a name");
+        let breaks = matches!(c, '\n' | '\r' | '\t');
+        assert_eq!(description.is_valid(&text), visible || breaks, "{c:?} in a description");
+    }
+}
+
+#[test]
 fn every_link_leads_to_an_operation_with_that_parameter() {
     let mut links = 0;
     for (method, path, operation) in CONTRACT.operations() {
