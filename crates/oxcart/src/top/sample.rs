@@ -32,8 +32,7 @@ impl Sample {
 
     /// Of what programs count, each for itself.
     pub(super) fn sum(&self, name: &str, having: Having<'_>) -> f64 {
-        // From +0.0 on: the sum of nothing is -0.0.
-        self.named(name, having).fold(0.0, |sum, series| sum + series.value)
+        self.named(name, having).map(|series| series.value).sum()
     }
 
     /// Of what programs ask a store that they may share.

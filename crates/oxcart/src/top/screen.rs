@@ -158,6 +158,8 @@ fn events(frame: &mut Frame<'_>, area: Rect, events: &[Delivery]) {
 
 /// Three digits that count, or all before the point.
 fn number(value: f64) -> String {
+    // The sum of nothing is -0.0.
+    let value = value + 0.0;
     if value == value.trunc() || value >= 100.0 {
         format!("{value:.0}")
     } else if value >= 10.0 {
@@ -245,6 +247,7 @@ mod tests {
             key: "7".to_owned(),
             time: Timestamp::from_micros(seconds * 1_000_000),
             traceparent: None,
+            request_id: None,
             data: "{}".into(),
         };
         Delivery { topic: "checkout-events".to_owned(), partition: 0, offset: number.into(), event }
@@ -268,7 +271,7 @@ mod tests {
 
     #[test]
     fn numbers_are_short_and_true() {
-        let numbers = [0.0, 0.5, 3.0, 12.34, 250.7, 1_234_567.0].map(number);
+        let numbers = [-0.0, 0.5, 3.0, 12.34, 250.7, 1_234_567.0].map(number);
         assert_eq!(numbers, ["0", "0.50", "3", "12.3", "251", "1234567"]);
         assert_eq!([0.0, 0.0125, 1.5].map(duration), ["0 s", "12.5 ms", "1.50 s"]);
         assert_eq!([amount("USD", 5.0), amount("JPY", 500.0)], ["0.05 USD", "500 JPY"]);

@@ -158,11 +158,7 @@ impl Change<'_> {
             let having: Vec<_> = having.iter().copied().chain([failed]).collect();
             self.rate(&counts, &having)
         });
-        Traffic {
-            rate: self.rate(&counts, having),
-            errors: errors.fold(0.0, |sum, rate| sum + rate),
-            latency: self.latency(having),
-        }
+        Traffic { rate: self.rate(&counts, having), errors: errors.sum(), latency: self.latency(having) }
     }
 
     fn latency(&self, having: Having<'_>) -> Option<Latency> {
