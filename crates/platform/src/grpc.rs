@@ -1,7 +1,7 @@
 //! The gRPC server: generated services, with everything that surrounds a call around the server value itself, so
 //! that a call in process and one over TCP meet the same behaviour.
 //!
-//! Each call gets a [`Context`], a deadline (the sooner of `grpc-timeout` and 30 s, after which the answer is
+//! Each call gets a [`Context`](crate::Context), a deadline (the sooner of `grpc-timeout` and 30 s, after which the answer is
 //! DEADLINE_EXCEEDED), a place among the 512 calls at once (else RESOURCE_EXHAUSTED), a request of at most 1 MiB, a
 //! panic turned into INTERNAL, and one log line. Beside the services answer `grpc.health.v1.Health`, which is never
 //! refused, and reflection.
