@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::HeaderValue;
 use jsonwebtoken::{Algorithm, EncodingKey};
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use testkit::fuzz;
 use types::Timestamp;
@@ -116,7 +117,14 @@ fn j2_claims_are_what_another_reader_finds_in_them() {
         let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::HS256).unwrap();
         match keys.verify(&format!("{message}.{signature}"), Timestamp::from_micros(NOW)) {
             Ok(identity) => {
-                check(&serde_json::from_slice(bytes).unwrap(), identity);
+                match serde_json::from_slice(bytes) {
+                    Ok(claims) => check(&claims, identity),
+                    // Half a pair of surrogates, which JSON may have and no text of ours can: in a claim that is not
+                    // looked at.
+                    Err(_) => {
+                        let IgnoredAny = serde_json::from_slice(bytes).unwrap();
+                    }
+                }
                 Ok((identity.user_id.get().ilog2(), bytes.len() / 8))
             }
             Err(refusal) => Err((format!("{refusal:?}"), bytes.len() / 16)),
