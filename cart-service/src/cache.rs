@@ -52,15 +52,10 @@ impl Cache {
             loads.store(true, Ordering::Relaxed);
             load.await
         };
-        let is_asked = match &self.place {
-            Place::Memory(_) => true,
-            Place::Redis(redis) => redis.believes(user),
-            Place::None => false,
-        };
-        let found = match &self.place {
-            Place::Memory(memory) => memory.read(user, load).await,
-            Place::Redis(redis) => redis.read(user, load).await,
-            Place::None => load.await.map(|cart| cart.map(Arc::new)),
+        let (is_asked, found) = match &self.place {
+            Place::Memory(memory) => (true, memory.read(user, load).await),
+            Place::Redis(redis) => (redis.believes(user), redis.read(user, load).await),
+            Place::None => (false, load.await.map(|cart| cart.map(Arc::new))),
         };
         match (is_asked, loads.into_inner()) {
             (_, false) => &self.lookups.hits,
