@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tonic::metadata::MetadataValue;
 
 use crate::ids::{Ids, RandomIds};
-use crate::trace::{Kind, Span, Trace, Tracer};
+use crate::trace::{self, Kind, Span, Trace, Tracer};
 
 pub(crate) use timeout::grpc_timeout;
 
@@ -44,7 +44,7 @@ pub struct Origin {
 impl Origin {
     /// The id of the trace, in 32 hexadecimal digits, if it is known: for log lines.
     pub fn trace_id(&self) -> Option<impl fmt::Display + use<>> {
-        Trace::parse(self.traceparent.as_bytes()).map(Trace::trace_id)
+        trace::trace_id(&self.traceparent)
     }
 }
 

@@ -166,6 +166,11 @@ pub fn traceparent() -> Option<String> {
     current().map(|current| current.trace.to_string())
 }
 
+/// The id of the trace of this `traceparent`, in 32 hexadecimal digits, if it is one: for log lines.
+pub fn trace_id(traceparent: &str) -> Option<impl fmt::Display + use<>> {
+    Trace::parse(traceparent.as_bytes()).map(Trace::trace_id)
+}
+
 fn current() -> Option<Current> {
     CURRENT.try_with(Clone::clone).ok().flatten()
 }
