@@ -9,7 +9,7 @@ use event_log::{EventLog, Reached};
 use futures::future::BoxFuture;
 use platform::World;
 use platform::clock::Clock;
-use platform::tasks::Tasks;
+use platform::tasks::{Tasks, pause};
 use platform::transport::Transport;
 use proto::cart::add_cart_item_service_server::AddCartItemServiceServer;
 use proto::cart::cart_service_server::CartServiceServer;
@@ -129,18 +129,15 @@ fn purchases(
 }
 
 async fn sweeper(carts: Carts, clock: Arc<dyn Clock>, shutdown: CancellationToken) -> anyhow::Result<()> {
-    loop {
+    while !shutdown.is_cancelled() {
         match carts.sweep().await {
             Ok(0) => {}
             Ok(swept) => tracing::info!(swept, "expired carts removed"),
             Err(error) => tracing::warn!(%error, "expired carts not removed, tried again later"),
         }
-        tokio::select! {
-            biased;
-            () = shutdown.cancelled() => return Ok(()),
-            () = clock.sleep(SWEEP_EVERY) => {}
-        }
+        pause(SWEEP_EVERY, clock.as_ref(), &shutdown).await;
     }
+    Ok(())
 }
 
 /// Serving a call needs the store alone; while the log is away, events wait on its other side.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use platform::World;
 use platform::metrics::{Counter, Metrics, count};
+use platform::tasks::pause;
 use tokio_util::sync::CancellationToken;
 
 use crate::reservation::{Refusal, Reply};
@@ -61,11 +62,7 @@ pub(crate) async fn watch(
             }
             Err(error) => tracing::debug!(%error, "can't look what is held"),
         }
-        tokio::select! {
-            biased;
-            () = shutdown.cancelled() => {}
-            () = world.clock.sleep(EVERY) => {}
-        }
+        pause(EVERY, world.clock.as_ref(), &shutdown).await;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use platform::World;
 use platform::metrics::{Counter, Histogram, Metrics, count};
+use platform::tasks::pause;
 use tokio_util::sync::CancellationToken;
 
 use crate::checkout::Checkout;
@@ -197,11 +198,7 @@ pub(crate) async fn watch(
             }
             Err(error) => tracing::debug!(%error, "can't look what is unfinished"),
         }
-        tokio::select! {
-            biased;
-            () = shutdown.cancelled() => {}
-            () = world.clock.sleep(EVERY) => {}
-        }
+        pause(EVERY, world.clock.as_ref(), &shutdown).await;
     }
     Ok(())
 }

@@ -10,8 +10,8 @@ use anyhow::anyhow;
 use async_trait::async_trait;
 use futures::FutureExt as _;
 use platform::retry::Backoff;
-use platform::trace::Span;
-use platform::{Origin, World, fault};
+use platform::trace::{self, Span};
+use platform::{World, fault, tasks};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use tracing::field::{DisplayValue, display};
@@ -93,8 +93,7 @@ struct Consumer<'a> {
 
 /// Of the request that caused the event.
 fn trace_id(delivery: &Delivery) -> Option<DisplayValue<impl std::fmt::Display>> {
-    let traceparent = delivery.event.traceparent.clone().unwrap_or_default();
-    Origin { traceparent, ..Origin::default() }.trace_id().map(display)
+    delivery.event.traceparent.as_deref().and_then(trace::trace_id).map(display)
 }
 
 /// What became of an event at the handler.
@@ -200,11 +199,8 @@ impl Consumer<'_> {
     }
 
     async fn pause(&self, attempt: u32) {
-        tokio::select! {
-            biased;
-            () = self.shutdown.cancelled() => {}
-            () = self.world.clock.sleep(BACKOFF.delay(attempt, self.world.chance())) => {}
-        }
+        let delay = BACKOFF.delay(attempt, self.world.chance());
+        tasks::pause(delay, self.world.clock.as_ref(), &self.shutdown).await;
     }
 }
 

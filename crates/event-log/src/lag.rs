@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use platform::World;
 use platform::metrics::{Gauge, count};
+use platform::tasks::pause;
 use tokio_util::sync::CancellationToken;
 use types::Timestamp;
 
@@ -50,11 +51,7 @@ pub async fn watch(
             Ok(waiting) => lag.tell(waiting, world.clock.now()),
             Err(error) => tracing::debug!(service, error = %error, "can't look how far the outbox is behind"),
         }
-        tokio::select! {
-            biased;
-            () = shutdown.cancelled() => {}
-            () = world.clock.sleep(EVERY) => {}
-        }
+        pause(EVERY, world.clock.as_ref(), &shutdown).await;
     }
     Ok(())
 }

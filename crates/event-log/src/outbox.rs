@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use async_trait::async_trait;
 use platform::retry::Backoff;
 use platform::trace::Span;
-use platform::{World, fault};
+use platform::{World, fault, tasks};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -112,11 +112,8 @@ pub async fn relay(
                     _ => tracing::debug!(error, failures, "events not published"),
                 }
                 // Not cut short by `wake`: a busy service would make a hot loop of a log that is down.
-                tokio::select! {
-                    biased;
-                    () = shutdown.cancelled() => {}
-                    () = world.clock.sleep(BACKOFF.delay(failures, world.chance())) => {}
-                }
+                let delay = BACKOFF.delay(failures, world.chance());
+                tasks::pause(delay, world.clock.as_ref(), &shutdown).await;
                 failures = failures.saturating_add(1);
             }
         }

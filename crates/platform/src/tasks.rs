@@ -7,6 +7,8 @@ use futures::FutureExt as _;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::Clock;
+
 /// How long workers may take to end once told to: a moment more than a server's own drain.
 const STOP_WITHIN: Duration = Duration::from_secs(26);
 
@@ -70,6 +72,15 @@ impl Tasks {
                 }
             }
         }
+    }
+}
+
+/// Waits that long, or until the shutdown: between two turns of a worker.
+pub async fn pause(duration: Duration, clock: &dyn Clock, shutdown: &CancellationToken) {
+    tokio::select! {
+        biased;
+        () = shutdown.cancelled() => {}
+        () = clock.sleep(duration) => {}
     }
 }
 
