@@ -5,13 +5,13 @@ mod durations;
 use std::convert::Infallible;
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::{Arc, LazyLock, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::routing::get;
-use metrics::{Key, Label, Level, Metadata, Recorder as _, SharedString};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use metrics::{Key, Label, Level, Metadata, NoopRecorder, Recorder, SharedString};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 
 pub use durations::Durations;
@@ -39,7 +39,7 @@ const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// labels give the same handle, so that services that share a process need not know of each other.
 #[derive(Clone)]
 pub struct Metrics {
-    recorder: Arc<PrometheusRecorder>,
+    recorder: Arc<dyn Recorder + Send + Sync>,
     handle: PrometheusHandle,
     served_at: Arc<OnceLock<SocketAddr>>,
 }
@@ -49,10 +49,9 @@ pub struct Metrics {
 pub type Labels<'a> = &'a [(&'static str, &'a str)];
 
 impl Metrics {
-    /// Those of this process, which `METRICS_ADDR` serves.
-    pub fn of_the_process() -> Self {
-        static PROCESS: LazyLock<Metrics> = LazyLock::new(Metrics::default);
-        PROCESS.clone()
+    /// Counts nothing: where nobody can ask.
+    pub fn none() -> Self {
+        Self { recorder: Arc::new(NoopRecorder), ..Self::default() }
     }
 
     /// A number that only grows, from 0 at the start of the process. `help` is told to who scrapes.
@@ -147,7 +146,7 @@ fn key(name: &'static str, labels: Labels<'_>) -> Key {
     Key::from_parts(name, labels.collect::<Vec<_>>())
 }
 
-/// No numbers yet, shared with nobody: for tests.
+/// No numbers yet, shared with nobody.
 impl Default for Metrics {
     fn default() -> Self {
         let builder = PrometheusBuilder::new().set_buckets(&BUCKETS).expect("there are buckets");
@@ -189,5 +188,13 @@ mod tests {
             assert!(text.lines().any(|found| found == line), "{line} in {text}");
         }
         assert_eq!(Metrics::default().text(), "");
+    }
+
+    #[test]
+    fn where_nobody_can_ask_nothing_is_counted() {
+        let metrics = Metrics::none();
+        metrics.counter("sold_total", "Sold.", &[]).increment(1);
+        metrics.durations("took_seconds", "Took.", &[]).record(Duration::from_millis(3));
+        assert_eq!(metrics.text(), "");
     }
 }

@@ -49,15 +49,14 @@ where
     let outcome = runtime.block_on(async {
         let shutdown = CancellationToken::new();
         let impatient = second_signal(program, shutdown.clone());
-        let metrics = serve_metrics(program, log.metrics_addr).await?;
-        let world = World::real();
-        let tracer = Tracer::open(&log.traces, program, &world.metrics)?;
+        let (metrics, serving) = metrics(program, log.metrics_addr).await?;
+        let tracer = Tracer::open(&log.traces, program, &metrics)?;
         tokio::select! {
-            outcome = start(World { tracer: tracer.clone(), ..world }, shutdown) => {
+            outcome = start(World { metrics, tracer: tracer.clone(), ..World::real() }, shutdown) => {
                 tracer.close().await;
                 outcome
             }
-            outcome = metrics => outcome,
+            outcome = serving => outcome,
             impatient = impatient => impatient.and_then(|()| anyhow::bail!("stopped at once by a second signal")),
         }
     });
@@ -65,34 +64,32 @@ where
     outcome
 }
 
-/// Binds the port at once; what it returns serves for as long as it is polled.
-async fn serve_metrics(
+/// What is counted, and what serves it for as long as it is polled. The port is bound at once. Without one nothing is
+/// counted, since nobody could ask.
+async fn metrics(
     program: &'static str,
     address: Option<SocketAddr>,
-) -> anyhow::Result<impl Future<Output = anyhow::Result<()>>> {
-    let metrics = Metrics::of_the_process();
-    let labels = [("program", program), ("version", env!("CARGO_PKG_VERSION"))];
-    metrics.gauge("oxcart_build_info", "Always 1; the labels say which program this is.", &labels).set(1.0);
-    let listener = match address {
+) -> anyhow::Result<(Metrics, impl Future<Output = anyhow::Result<()>>)> {
+    let (metrics, listener) = match address {
         Some(address) => {
+            let metrics = Metrics::default();
             let listener = metrics.listen(address).await?;
             tracing::info!(program, address = %listener.local_addr()?, "metrics served");
-            Some(listener)
+            (metrics, Some(listener))
         }
-        None => None,
+        None => (Metrics::none(), None),
     };
-    Ok(async move {
-        let served = async {
-            match listener {
-                Some(listener) => metrics.clone().serve(listener).await,
-                None => std::future::pending().await,
-            }
-        };
+    let labels = [("program", program), ("version", env!("CARGO_PKG_VERSION"))];
+    metrics.gauge("oxcart_build_info", "Always 1; the labels say which program this is.", &labels).set(1.0);
+    let counted = metrics.clone();
+    let serving = async move {
+        let Some(listener) = listener else { return std::future::pending().await };
         tokio::select! {
-            outcome = served => outcome,
-            never = metrics.clone().sort_for_ever() => match never {},
+            outcome = counted.clone().serve(listener) => outcome,
+            never = counted.sort_for_ever() => match never {},
         }
-    })
+    };
+    Ok((metrics, serving))
 }
 
 /// Cancels the token at the first signal, returns at the second.

@@ -22,12 +22,12 @@ pub struct World {
 }
 
 impl World {
-    /// The system's clock, random ids, and the numbers of this process. Nothing is traced.
+    /// The system's clock and random ids. Nothing is counted or traced.
     pub fn real() -> Self {
         Self {
             clock: Arc::new(SystemClock),
             ids: Arc::new(RandomIds),
-            metrics: Metrics::of_the_process(),
+            metrics: Metrics::none(),
             tracer: Tracer::default(),
         }
     }
