@@ -1,5 +1,7 @@
 //! Log lines, to stderr.
 
+mod json;
+
 use std::io::{IsTerminal as _, stderr};
 use std::panic;
 use std::time::Duration;
@@ -10,6 +12,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, fmt, registry};
 
 use crate::config::{Log, LogFormat};
+use json::Json;
 
 /// Sends the log lines of this process to stderr, panics included. Once a process; a second call changes nothing.
 pub(crate) fn start(log: &Log) {
@@ -17,7 +20,7 @@ pub(crate) fn start(log: &Log) {
     let by_default = if terminal { LogFormat::Pretty } else { LogFormat::Json };
     let lines = fmt::layer().with_writer(stderr);
     let lines = match log.log_format.unwrap_or(by_default) {
-        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
+        LogFormat::Json => lines.fmt_fields(Json).event_format(Json).boxed(),
         LogFormat::Pretty => lines.compact().with_target(false).with_ansi(terminal).boxed(),
     };
     let levels: Targets = log.log_level.parse().unwrap_or_default();
