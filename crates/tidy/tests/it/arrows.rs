@@ -6,7 +6,7 @@ use crate::workspace::{self, Dependency, Kind, Package};
 /// Each crate of the workspace with the crates of the workspace that it may depend on; for its tests it may
 /// have [`FOR_TESTS`] as well. Services meet in `proto`, never in each other; the gateway sees no store;
 /// `platform` knows neither `proto` nor a database.
-const ARROWS: [(&str, &[&str]); 17] = [
+const ARROWS: [(&str, &[&str]); 18] = [
     ("types", &[]),
     ("proto", &["types"]),
     ("platform", &["types"]),
@@ -59,6 +59,8 @@ const ARROWS: [(&str, &[&str]); 17] = [
             "oxcart",
         ],
     ),
+    // It starts shops, and is in none of their programs.
+    ("bench", &["platform", "testkit", "oxcart"]),
     ("tidy", &[]),
 ];
 
