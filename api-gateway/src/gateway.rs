@@ -120,7 +120,7 @@ impl Auth {
     async fn open(settings: &Settings, world: &World) -> anyhow::Result<Self> {
         match settings.auth_mode {
             AuthMode::Jwt => {
-                let verifier = Verifier::open(settings, world.clock.clone()).await?;
+                let verifier = Verifier::open(settings, world).await?;
                 Ok(Self { verifier, dev: None })
             }
             AuthMode::Dev => {
@@ -134,7 +134,7 @@ impl Auth {
                 let signer = Signer::new(&secret, issuer, audience)?;
                 let nobody = Identity { user_id: UserId::try_from(1)?, role: Role::Admin };
                 let settings = Settings { jwt_secret: Some(secret), ..settings.clone() };
-                let verifier = Verifier::open(&settings, world.clock.clone()).await?;
+                let verifier = Verifier::open(&settings, world).await?;
                 Ok(Self { verifier, dev: Some(Dev { signer, nobody }) })
             }
         }

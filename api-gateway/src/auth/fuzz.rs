@@ -14,6 +14,7 @@ use types::Timestamp;
 use super::claims::Expected;
 use super::key::Key;
 use super::key_set::KeySet;
+use super::tests::untold;
 use super::{Identity, Refusal, Role};
 use crate::fuzz::corpus;
 use crate::guard::bearer;
@@ -28,7 +29,7 @@ fn j1_nothing_is_believed_but_what_was_signed() {
         let header = std::fs::read_to_string(corpus("tokens").join(name)).unwrap();
         header.strip_prefix("Bearer ").unwrap().to_owned()
     });
-    let keys = KeySet::only(Key::of_secret(SECRET), Arc::new(Expected::default()));
+    let keys = KeySet::only(Key::of_secret(SECRET), Arc::new(Expected::default()), untold());
     let words = [
         ".",
         "..",
@@ -82,7 +83,7 @@ fn check(claims: &Value, Identity { user_id, role }: Identity) {
 
 #[test]
 fn j2_claims_are_what_another_reader_finds_in_them() {
-    let keys = KeySet::only(Key::of_secret(SECRET), Arc::new(Expected::default()));
+    let keys = KeySet::only(Key::of_secret(SECRET), Arc::new(Expected::default()), untold());
     let key = EncodingKey::from_secret(SECRET);
     let head = URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","typ":"JWT"}"#);
     let words = [

@@ -6,6 +6,7 @@ use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Header, decode_header};
 use moka::sync::Cache;
+use platform::metrics::Lookups;
 use serde::Deserialize;
 use types::Timestamp;
 
@@ -26,6 +27,7 @@ pub(crate) struct KeySet {
     expected: Arc<Expected>,
     /// By a hash, so that no copy of a token lies about. Each is held against the clock again whenever it is used.
     verified: Cache<Hash, Verified>,
+    lookups: Lookups,
 }
 
 type Hash = [u8; SHA256_OUTPUT_LEN];
@@ -45,19 +47,23 @@ struct Document {
 
 impl KeySet {
     /// One key.
-    pub(super) fn only(key: Key, expected: Arc<Expected>) -> Self {
-        Self::new(Keys::Only(Box::new(key)), expected)
+    pub(super) fn only(key: Key, expected: Arc<Expected>, lookups: Lookups) -> Self {
+        Self::new(Keys::Only(Box::new(key)), expected, lookups)
     }
 
     /// The keys of a JSON Web Key Set; those that we can't use are left out.
-    pub(super) fn parse(document: &[u8], expected: Arc<Expected>) -> serde_json::Result<Self> {
+    pub(super) fn parse(
+        document: &[u8],
+        expected: Arc<Expected>,
+        lookups: Lookups,
+    ) -> serde_json::Result<Self> {
         let Document { keys } = serde_json::from_slice(document)?;
         let usable = |key| Key::of_jwk(&serde_json::from_value::<Jwk>(key).ok()?).ok();
-        Ok(Self::new(Keys::Published(keys.into_iter().filter_map(usable).collect()), expected))
+        Ok(Self::new(Keys::Published(keys.into_iter().filter_map(usable).collect()), expected, lookups))
     }
 
-    fn new(keys: Keys, expected: Arc<Expected>) -> Self {
-        Self { keys, expected, verified: Cache::new(REMEMBERED) }
+    fn new(keys: Keys, expected: Arc<Expected>, lookups: Lookups) -> Self {
+        Self { keys, expected, verified: Cache::new(REMEMBERED), lookups }
     }
 
     /// How many keys there are.
@@ -75,8 +81,10 @@ impl KeySet {
         }
         let hash = hash(token);
         if let Some(verified) = self.verified.get(&hash) {
+            self.lookups.hits.increment(1);
             return verified.at(now);
         }
+        self.lookups.misses.increment(1);
         let header = decode_header(token).map_err(|_| Refusal::Invalid("malformed"))?;
         check(&header)?;
         let key = self.key(header.kid.as_deref()).ok_or(Refusal::UnknownKey)?;

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use platform::clock::Clock;
+use platform::metrics::Lookups;
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 use types::Timestamp;
@@ -32,6 +33,7 @@ const PATIENCE: Duration = WITHIN.saturating_add(Duration::from_secs(1));
 pub(crate) struct Published {
     source: Source,
     expected: Arc<Expected>,
+    lookups: Lookups,
     clock: Arc<dyn Clock>,
     held: watch::Sender<Held>,
     /// Somebody misses a key.
@@ -60,12 +62,14 @@ impl Published {
     pub(super) async fn open(
         url: &KeySetUrl,
         expected: Arc<Expected>,
+        lookups: Lookups,
         clock: Arc<dyn Clock>,
     ) -> anyhow::Result<Self> {
         let nothing = Held { found: None, looks: 0, looked_at: clock.now() };
         let published = Self {
             source: Source::new(url).context("TLS can't be set up for JWKS_URL")?,
             expected,
+            lookups,
             clock,
             held: watch::Sender::new(nothing),
             missed: Notify::new(),
@@ -184,7 +188,8 @@ impl Published {
         if self.held.borrow().found.as_ref().is_some_and(|found| found.document == document) {
             return Ok(None);
         }
-        let keys = KeySet::parse(&document, self.expected.clone()).context("it is no JSON Web Key Set")?;
+        let keys = KeySet::parse(&document, self.expected.clone(), self.lookups.clone());
+        let keys = keys.context("it is no JSON Web Key Set")?;
         Ok(Some(Found { document, keys: Arc::new(keys) }))
     }
 }

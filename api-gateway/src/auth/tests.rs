@@ -4,6 +4,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use platform::metrics::{Lookups, Metrics};
 use serde_json::{Value, json};
 use types::Timestamp;
 
@@ -21,7 +22,12 @@ fn moment(seconds: i64) -> Timestamp {
 
 fn keys_for(issuer: Option<&str>, audience: Option<&str>) -> KeySet {
     let expected = Expected { issuer: issuer.map(Into::into), audience: audience.map(Into::into) };
-    KeySet::only(Key::of_secret(SECRET.as_bytes()), Arc::new(expected))
+    KeySet::only(Key::of_secret(SECRET.as_bytes()), Arc::new(expected), untold())
+}
+
+/// Lookups that nobody hears of.
+pub(super) fn untold() -> Lookups {
+    Lookups::new(&Metrics::default(), "tokens")
 }
 
 fn keys() -> KeySet {
@@ -206,6 +212,22 @@ fn j4_a_verified_token_is_remembered_and_held_against_the_clock_each_time() {
         assert!(keys.verify(&refused, moment(NOW)).is_err());
     }
     assert_eq!(keys.remembered(), 1, "what is refused takes no room");
+}
+
+#[test]
+fn j4_how_often_a_token_is_known_already_is_told() {
+    let metrics = Metrics::default();
+    let key = Key::of_secret(SECRET.as_bytes());
+    let keys = KeySet::only(key, Arc::default(), Lookups::new(&metrics, "tokens"));
+    let good = signed(&json!({"sub": "7", "exp": NOW + 60}));
+    for token in [&good, &good, &good, &format!("{good}A"), &format!("{good}A")] {
+        let _ = keys.verify(token, moment(NOW));
+    }
+    let text = metrics.text();
+    for (result, count) in [("hit", 2), ("miss", 3), ("bypass", 0)] {
+        let line = format!("oxcart_cache_lookups_total{{cache=\"tokens\",result=\"{result}\"}} {count}");
+        assert!(text.lines().any(|shown| shown == line), "{line} in {text}");
+    }
 }
 
 #[test]

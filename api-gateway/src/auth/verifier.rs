@@ -4,8 +4,9 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use platform::clock::Clock;
+use platform::World;
 use platform::config::Error as Unusable;
+use platform::metrics::Lookups;
 use types::Timestamp;
 
 use super::claims::Expected;
@@ -26,10 +27,11 @@ pub(crate) enum Verifier {
 
 impl Verifier {
     /// The verifier that the settings ask for; they must name one kind of key and no other.
-    pub(crate) async fn open(settings: &Settings, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+    pub(crate) async fn open(settings: &Settings, world: &World) -> anyhow::Result<Self> {
         let Settings { jwt_secret, jwt_public_key, jwks_url, .. } = settings;
         let (issuer, audience) = (settings.jwt_issuer.clone(), settings.jwt_audience.clone());
         let expected = Arc::new(Expected { issuer, audience });
+        let lookups = Lookups::new(&world.metrics, "tokens");
         if let (Some(variable), None) = (settings.public_keys(), &expected.audience) {
             tracing::warn!(
                 variable,
@@ -38,10 +40,15 @@ impl Verifier {
         }
         match (jwt_secret, jwt_public_key, jwks_url) {
             (Some(secret), None, None) => {
-                Ok(Self::Fixed(KeySet::only(Key::of_secret(strong(secret)?), expected)))
+                Ok(Self::Fixed(KeySet::only(Key::of_secret(strong(secret)?), expected, lookups)))
             }
-            (None, Some(pem), None) => Ok(Self::Fixed(KeySet::only(public_key(pem).await?, expected))),
-            (None, None, Some(url)) => Ok(Self::Published(Published::open(url, expected, clock).await?)),
+            (None, Some(pem), None) => {
+                Ok(Self::Fixed(KeySet::only(public_key(pem).await?, expected, lookups)))
+            }
+            (None, None, Some(url)) => {
+                let published = Published::open(url, expected, lookups, world.clock.clone());
+                Ok(Self::Published(published.await?))
+            }
             (None, None, None) => bail!(
                 "JWT_SECRET is not set; wanted: the secret that tokens are signed with, at least {MIN_SECRET} bytes, \
                  or one of JWT_PUBLIC_KEY and JWKS_URL (AUTH_MODE=dev does without, on this machine only)"
