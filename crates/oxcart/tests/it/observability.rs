@@ -8,17 +8,19 @@ use serde_json::Value;
 use crate::metrics::{self, Metrics};
 
 /// Words of PromQL, and the names that Prometheus itself gives.
-const WORDS: [&str; 16] = [
+const WORDS: [&str; 18] = [
     "by",
     "count",
     "histogram_quantile",
     "increase",
     "max",
     "min",
+    "or",
     "rate",
     "sum",
     "topk",
     "up",
+    "vector",
     "job",
     "le",
     "service",
