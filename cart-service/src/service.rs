@@ -64,12 +64,12 @@ async fn open_store(
     let ids = world.ids.clone();
     Ok(match settings.mongo() {
         Some(server) => {
-            let store = Mongo::open(&server, &settings.mongo_db_name).await?;
+            let store = Mongo::open(&server, &settings.mongo_db_name, &world.metrics).await?;
             let place = link.map_or(Place::None, |link| Place::Redis(Redis::new(link, ids)));
             (Arc::new(store), Cache::new(place, &world.metrics))
         }
         None => {
-            let store = Sqlite::open(&data_dir.join("cart.db")).await?;
+            let store = Sqlite::open(&data_dir.join("cart.db"), &world.metrics).await?;
             let redis = link.map(|link| Place::Redis(Redis::anew(link, ids)));
             let place = redis.unwrap_or_else(|| Place::Memory(Memory::new()));
             (Arc::new(store), Cache::new(place, &world.metrics))

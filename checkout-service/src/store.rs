@@ -149,7 +149,7 @@ pub trait Store: Outbox {
 /// it is waited for.
 pub async fn open(location: &Location, world: &World) -> anyhow::Result<Arc<dyn Store>> {
     Ok(match location {
-        Location::File(path) => Arc::new(Sqlite::open(path, world.clock.clone()).await?),
+        Location::File(path) => Arc::new(Sqlite::open(path, world).await?),
         Location::Postgres(server) => Arc::new(Postgres::open(server, world).await?),
     })
 }

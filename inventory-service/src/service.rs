@@ -29,7 +29,7 @@ pub struct Service {
 /// # Errors
 /// When it is in use, newer than this program, or can't be opened.
 pub async fn open(location: &Location, world: World) -> anyhow::Result<Service> {
-    Ok(Service::new(store::open(location).await?, world))
+    Ok(Service::new(store::open(location, &world.metrics).await?, world))
 }
 
 impl Service {

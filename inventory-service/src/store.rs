@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use platform::config::Location;
+use platform::metrics::Metrics;
 use types::{ProductId, ReservationId, Timestamp};
 
 use crate::ledger::{Movement, Snapshot};
@@ -24,10 +25,10 @@ pub use sqlite::Sqlite;
 /// # Errors
 /// A file that is in use, or a store that is newer than this program or can't be opened; in one line, without
 /// a password.
-pub async fn open(location: &Location) -> anyhow::Result<Arc<dyn Store>> {
+pub async fn open(location: &Location, metrics: &Metrics) -> anyhow::Result<Arc<dyn Store>> {
     Ok(match location {
-        Location::File(path) => Arc::new(Sqlite::open(path).await?),
-        Location::Postgres(server) => Arc::new(Postgres::open(server).await?),
+        Location::File(path) => Arc::new(Sqlite::open(path, metrics).await?),
+        Location::Postgres(server) => Arc::new(Postgres::open(server, metrics).await?),
     })
 }
 

@@ -48,7 +48,7 @@ pub async fn open(
     world: World,
 ) -> anyhow::Result<Service> {
     let instance = world.ids.next();
-    let store = store::open(location, instance).await?;
+    let store = store::open(location, instance, &world.metrics).await?;
     Ok(Service::new(store, instance, peers, log, world))
 }
 

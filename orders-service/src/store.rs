@@ -12,6 +12,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use event_log::{Event, Outbox, Written};
 use platform::config::Location;
+use platform::metrics::Metrics;
 use sql::Error;
 use types::{OrderId, Timestamp, UserId};
 use uuid::Uuid;
@@ -28,10 +29,10 @@ pub use sqlite::Sqlite;
 /// # Errors
 /// When the file is in use or newer than this program, or the server refuses; one that can't be reached is
 /// waited for, and the store answers [`Error::Unavailable`] meanwhile.
-pub async fn open(location: &Location, carrier: Uuid) -> anyhow::Result<Arc<dyn Store>> {
+pub async fn open(location: &Location, carrier: Uuid, metrics: &Metrics) -> anyhow::Result<Arc<dyn Store>> {
     Ok(match location {
-        Location::File(path) => Arc::new(Sqlite::open(path).await?),
-        Location::Postgres(server) => Arc::new(Postgres::open(server, carrier).await?),
+        Location::File(path) => Arc::new(Sqlite::open(path, metrics).await?),
+        Location::Postgres(server) => Arc::new(Postgres::open(server, carrier, metrics).await?),
     })
 }
 

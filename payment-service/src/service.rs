@@ -30,9 +30,9 @@ pub struct Service {
 /// # Errors
 /// When one of the places can't be used, or a file is in use.
 pub async fn open(places: &Places, settings: &Settings, world: World) -> anyhow::Result<Service> {
-    let store = store::open(&places.payments).await.context("can't open the payments")?;
+    let store = store::open(&places.payments, &world.metrics).await.context("can't open the payments")?;
     let draw = Arc::new(rand::random::<f64>);
-    let provider = Simulated::open(&places.provider, settings.into(), world.clock.clone(), draw)
+    let provider = Simulated::open(&places.provider, settings.into(), &world, draw)
         .await
         .context("can't open the ledger of the payment provider")?;
     Ok(Service::new(store, Arc::new(provider), world))

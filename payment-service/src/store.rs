@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use platform::config::Location;
+use platform::metrics::Metrics;
 use sql::Error;
 use types::{CheckoutId, Money, PaymentId, Timestamp, UserId};
 
@@ -61,10 +62,10 @@ pub trait Store: Send + Sync {
 ///
 /// # Errors
 /// What hinders it from being opened, in words for who started the program.
-pub async fn open(location: &Location) -> anyhow::Result<Arc<dyn Store>> {
+pub async fn open(location: &Location, metrics: &Metrics) -> anyhow::Result<Arc<dyn Store>> {
     Ok(match location {
-        Location::File(path) => Arc::new(Sqlite::open(path).await?),
-        Location::Postgres(server) => Arc::new(Postgres::open(server).await?),
+        Location::File(path) => Arc::new(Sqlite::open(path, metrics).await?),
+        Location::Postgres(server) => Arc::new(Postgres::open(server, metrics).await?),
     })
 }
 

@@ -28,7 +28,7 @@ pub struct Service {
 /// # Errors
 /// What hinders the store from being opened or read; not that a database can't be reached yet.
 pub async fn open(location: &Location, world: World) -> anyhow::Result<Service> {
-    let store = store::open(location).await.context("can't open the catalogue")?;
+    let store = store::open(location, &world.metrics).await.context("can't open the catalogue")?;
     let shelf = Shelf::open(store).await.context("can't read the catalogue")?;
     let world = world.of("product-service");
     let api = Api::new(shelf.clone(), world.clock.clone());

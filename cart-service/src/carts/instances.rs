@@ -6,6 +6,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use futures::future::join_all;
 use platform::config::Server;
+use platform::metrics::Metrics;
 use platform::transport::Transport;
 use redis_link::Link;
 use testkit::{TempDir, eventually};
@@ -70,7 +71,7 @@ struct Pair {
 impl Pair {
     async fn on(redis: &testkit::Redis) -> Self {
         let directory = TempDir::new().unwrap();
-        let store = Sqlite::open(&directory.path().join("cart.db")).await.unwrap();
+        let store = Sqlite::open(&directory.path().join("cart.db"), &Metrics::default()).await.unwrap();
         let store = Arc::new(Counting { store, loads: AtomicU64::new(0) });
         let now = World::real().clock.now();
         for owner in 1..=8 {

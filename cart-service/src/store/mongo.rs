@@ -2,6 +2,7 @@
 
 mod errors;
 mod open;
+mod pool;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +14,7 @@ use async_trait::async_trait;
 use bson::{DateTime, doc};
 use futures::TryStreamExt as _;
 use mongodb::{Client, Collection};
+use platform::metrics::Connections;
 use platform::trace;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -57,6 +59,7 @@ pub struct Mongo {
 struct Reached {
     client: Client,
     carts: Collection<Stored>,
+    counts: Connections,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -72,15 +75,22 @@ struct Stored {
 }
 
 impl Mongo {
+    fn reached(&self) -> Result<&Reached, Error> {
+        self.reached.get().ok_or_else(|| Error::unavailable("the server was not reached yet"))
+    }
+
     fn carts(&self) -> Result<&Collection<Stored>, Error> {
-        let reached = self.reached.get().map(|reached| &reached.carts);
-        reached.ok_or_else(|| Error::unavailable("the server was not reached yet"))
+        Ok(&self.reached()?.carts)
     }
 
     /// Waits for a turn: more calls than the server can serve make each other slow before they make each other fail.
     async fn turn(&self) -> Result<SemaphorePermit<'_>, Error> {
-        let turn = timeout(TURN_WITHIN, self.places.acquire()).await.map_err(Error::unavailable)?;
-        turn.map_err(Error::unavailable)
+        let counts = &self.reached()?.counts;
+        let turn = timeout(TURN_WITHIN, counts.wait(self.places.acquire())).await;
+        if turn.is_err() {
+            counts.timeouts.increment(1);
+        }
+        turn.map_err(Error::unavailable)?.map_err(Error::unavailable)
     }
 
     /// What comes of a read, which may be repeated unless it was our own fault. Traces show it as `summary`.

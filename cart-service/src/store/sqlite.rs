@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use async_trait::async_trait;
+use platform::metrics::Metrics;
 use sql::sqlite::{Database, OpenError, Sharing};
 use sqlx::migrate::Migrator;
 use types::{Timestamp, UserId};
@@ -24,8 +25,8 @@ impl Sqlite {
     ///
     /// # Errors
     /// See [`OpenError`].
-    pub async fn open(path: &Path) -> Result<Self, OpenError> {
-        let database = Database::open(path, &MIGRATIONS, Sharing::Exclusive).await?;
+    pub async fn open(path: &Path, metrics: &Metrics) -> Result<Self, OpenError> {
+        let database = Database::open(path, &MIGRATIONS, Sharing::Exclusive, metrics).await?;
         Ok(Self { database })
     }
 
@@ -176,7 +177,7 @@ mod tests {
         let open = async || {
             let directory = TempDir::new().unwrap();
             let store: Arc<dyn Store> =
-                Arc::new(Sqlite::open(&directory.path().join("cart.db")).await.unwrap());
+                Arc::new(Sqlite::open(&directory.path().join("cart.db"), &Metrics::default()).await.unwrap());
             (store, directory)
         };
         conformance::all(open, async |_, _| {}).await;
@@ -186,21 +187,21 @@ mod tests {
     async fn a_file_has_one_owner_and_any_number_of_readers() {
         let directory = TempDir::new().unwrap();
         let path = directory.path().join("cart.db");
-        let store = Sqlite::open(&path).await.unwrap();
-        assert!(matches!(Sqlite::open(&path).await, Err(OpenError::InUse { .. })));
+        let store = Sqlite::open(&path, &Metrics::default()).await.unwrap();
+        assert!(matches!(Sqlite::open(&path, &Metrics::default()).await, Err(OpenError::InUse { .. })));
         store.replace(None, &cart(1, &[(1, 1)])).await.unwrap();
         let audit = Sqlite::open_read_only(&path).await.unwrap();
         assert_eq!(audit.snapshot().await.unwrap(), [cart(1, &[(1, 1)])]);
         store.close().await;
         assert!(matches!(store.load(user(1)).await, Err(Error::Unavailable(_))));
-        let again = Sqlite::open(&path).await.unwrap();
+        let again = Sqlite::open(&path, &Metrics::default()).await.unwrap();
         assert_eq!(again.load(user(1)).await.unwrap(), Some(cart(1, &[(1, 1)])));
     }
 
     #[tokio::test]
     async fn a_cart_that_makes_no_sense_is_a_defect_not_an_empty_cart() {
         let directory = TempDir::new().unwrap();
-        let store = Sqlite::open(&directory.path().join("cart.db")).await.unwrap();
+        let store = Sqlite::open(&directory.path().join("cart.db"), &Metrics::default()).await.unwrap();
         let insert = "INSERT INTO carts VALUES (1, 1, 1, '{\"lines\":[{\"quantity\":0}]}')";
         let inserted: Result<_, sql::Error> = store
             .database

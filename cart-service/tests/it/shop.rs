@@ -8,6 +8,7 @@ use cart_service::store::Store as _;
 use cart_service::{Peers, Service, Settings};
 use event_log::{DeadLetter, Event, EventLog as _};
 use platform::World;
+use platform::metrics::Metrics;
 use platform::transport::Transport;
 use proto::cart::add_cart_item_service_client::AddCartItemServiceClient;
 use proto::cart::cart_service_client::CartServiceClient;
@@ -217,7 +218,7 @@ impl Shop {
 }
 
 async fn is_free(path: &Path) -> bool {
-    match cart_service::store::Sqlite::open(path).await {
+    match cart_service::store::Sqlite::open(path, &Metrics::default()).await {
         Ok(store) => {
             store.close().await;
             true

@@ -51,7 +51,7 @@ impl Postgres {
     /// # Errors
     /// See [`OpenError`].
     pub async fn open(server: &Server, world: &World) -> Result<Self, OpenError> {
-        let database = Database::open(server, SCHEMA, &MIGRATIONS).await?;
+        let database = Database::open(server, SCHEMA, &MIGRATIONS, &world.metrics).await?;
         Ok(Self { database, clock: world.clock.clone(), carrier: world.ids.next() })
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use event_log::sqlite::outbox;
 use event_log::{Event, Outbox, OutboxRow, Waiting};
+use platform::World;
 use platform::clock::Clock;
 use proto::events::CHECKOUT_EVENTS;
 use sql::sqlite::{Database, Sharing};
@@ -43,8 +44,8 @@ impl Sqlite {
     ///
     /// # Errors
     /// What hinders the file from being opened, in words for who started the program.
-    pub async fn open(path: &Path, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
-        let database = Database::open(path, &MIGRATIONS, Sharing::Exclusive).await?;
+    pub async fn open(path: &Path, world: &World) -> anyhow::Result<Self> {
+        let database = Database::open(path, &MIGRATIONS, Sharing::Exclusive, &world.metrics).await?;
         database
             .write("UPDATE checkouts", |connection| {
                 Box::pin(async move {
@@ -59,7 +60,7 @@ impl Sqlite {
                 })
             })
             .await?;
-        Ok(Self { database, clock })
+        Ok(Self { database, clock: world.clock.clone() })
     }
 
     /// Opens a file that exists for reading only, beside a running shop.

@@ -138,7 +138,7 @@ async fn a_store_has_one_owner() {
     let around = Around::new(9, World::real());
     let shop = around.start().await;
     let file = around.path().join("checkout.db");
-    let again = checkout_service::store::Sqlite::open(&file, around.world.clock.clone());
+    let again = checkout_service::store::Sqlite::open(&file, &around.world);
     let error = again.await.err().unwrap();
     assert!(format!("{error:#}").contains("in use"), "{error:#}");
     shop.stop().await;

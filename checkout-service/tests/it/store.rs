@@ -31,7 +31,7 @@ struct OnServer {
 impl OnFile {
     async fn new() -> Option<Self> {
         let (dir, (world, clock)) = (TempDir::new().unwrap(), testkit::world());
-        let store = Sqlite::open(&dir.path().join("checkout.db"), world.clock).await.unwrap();
+        let store = Sqlite::open(&dir.path().join("checkout.db"), &world).await.unwrap();
         Some(Self { dir, store: Arc::new(store), clock })
     }
 

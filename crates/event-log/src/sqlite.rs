@@ -47,7 +47,7 @@ impl Log {
     /// # Errors
     /// As [`Database::open`], in words for the user.
     pub async fn open(path: &Path, sharing: Sharing, world: World) -> anyhow::Result<Self> {
-        let database = Database::open(path, &MIGRATIONS, sharing).await?;
+        let database = Database::open(path, &MIGRATIONS, sharing, &world.metrics).await?;
         let lease = match sharing {
             Sharing::Exclusive => {
                 // Whoever is noted as a member is dead: only we have the file.

@@ -1,5 +1,6 @@
 //! What a program counts, for whoever scrapes it.
 
+mod connections;
 mod durations;
 
 use std::convert::Infallible;
@@ -14,6 +15,7 @@ use metrics::{Key, Label, Level, Metadata, NoopRecorder, Recorder, SharedString}
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 
+pub use connections::Connections;
 pub use durations::Durations;
 pub use metrics::{Counter, Gauge, Histogram};
 
@@ -136,6 +138,24 @@ impl Lookups {
             metrics.counter("oxcart_cache_lookups_total", help, &[("cache", cache), ("result", result)])
         };
         Self { hits: counter("hit"), misses: counter("miss"), bypasses: counter("bypass") }
+    }
+}
+
+/// One more of what a gauge counts, until this is dropped.
+#[derive(Debug)]
+pub struct Counted(Gauge);
+
+impl Counted {
+    /// Counted by this gauge.
+    pub fn by(gauge: &Gauge) -> Self {
+        gauge.increment(1.0);
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
     }
 }
 

@@ -12,15 +12,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use platform::config::Server;
+use platform::metrics::{Counted, Metrics};
 use platform::trace::store;
-use sqlx::PgPool;
 use sqlx::migrate::Migrator;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::Error;
+use connection::Pool;
 pub use connection::{Connection, Transaction};
 pub use open::OpenError;
 #[doc(hidden)]
@@ -53,7 +53,7 @@ pub struct Database {
 
 #[derive(Debug)]
 struct Inner {
-    pool: PgPool,
+    pool: Arc<Pool>,
     schema: &'static str,
     /// Whether the schema is up to date.
     prepared: watch::Sender<bool>,
@@ -64,8 +64,6 @@ struct Inner {
     /// Until when nobody waits for the server.
     shut_until: Mutex<Option<Instant>>,
     closing: CancellationToken,
-    /// Owns the task that waits for the server, and the connections on their way here and back.
-    tasks: TaskTracker,
 }
 
 /// Who waits for the server of a database that nobody has any more waits in vain.
@@ -80,7 +78,8 @@ impl Database {
     /// migrations are applied in one transaction under a lock, so that several instances may start at once.
     ///
     /// Where the server can't be reached this is tried again, with growing pauses, until it works; a line of
-    /// the log names the variable that says where the server should be.
+    /// the log names the variable that says where the server should be. `metrics` are told how the connections are used,
+    /// under the name of the schema.
     ///
     /// # Errors
     /// What trying again would not mend, see [`OpenError`].
@@ -88,18 +87,20 @@ impl Database {
         server: &Server,
         schema: &'static str,
         migrations: &'static Migrator,
+        metrics: &Metrics,
     ) -> Result<Self, OpenError> {
-        let database = Self::new(open::pool(server, schema, open::Access::ReadWrite)?, schema);
+        let pool = open::pool(server, schema, open::Access::ReadWrite)?;
+        let database = Self::new(Pool::new(pool, schema, metrics), schema);
+        let pool = &database.inner.pool;
         let opening = open::Opening { server: server.clone(), schema, migrations };
-        match opening.prepare(&database.inner.pool).await {
+        match opening.prepare(&pool.connections).await {
             Ok(()) => {
                 database.inner.prepared.send_replace(true);
             }
             Err(error) if error.may_pass() => {
                 opening.report(&error);
-                let (pool, prepared) = (database.inner.pool.clone(), database.inner.prepared.clone());
-                let closing = database.inner.closing.clone();
-                database.inner.tasks.spawn(opening.keep_trying(pool, prepared, closing));
+                let (prepared, closing) = (database.inner.prepared.clone(), database.inner.closing.clone());
+                pool.tasks.spawn(opening.keep_trying(pool.connections.clone(), prepared, closing));
             }
             Err(error) => return Err(error),
         }
@@ -111,19 +112,20 @@ impl Database {
     /// # Errors
     /// See [`OpenError`]; a server that can't be reached is one here.
     pub async fn open_read_only(server: &Server, schema: &'static str) -> Result<Self, OpenError> {
-        let database = Self::new(open::pool(server, schema, open::Access::ReadOnly)?, schema);
-        open::probe(&database.inner.pool, server, schema).await?;
+        let pool = open::pool(server, schema, open::Access::ReadOnly)?;
+        let database = Self::new(Pool::new(pool, schema, &Metrics::default()), schema);
+        open::probe(&database.inner.pool.connections, server, schema).await?;
         database.inner.prepared.send_replace(true);
         Ok(database)
     }
 
-    fn new(pool: PgPool, schema: &'static str) -> Self {
+    fn new(pool: Pool, schema: &'static str) -> Self {
+        let (pool, closing) = (Arc::new(pool), CancellationToken::new());
         let (prepared, _) = watch::channel(false);
-        let (closing, tasks) = (CancellationToken::new(), TaskTracker::new());
         let connections = open::CONNECTIONS as usize;
         let (places, making) = (Semaphore::new(connections), Arc::new(Semaphore::new(connections)));
         let shut_until = Mutex::new(None);
-        let inner = Inner { pool, schema, prepared, places, making, shut_until, closing, tasks };
+        let inner = Inner { pool, schema, prepared, places, making, shut_until, closing };
         Self { inner: Arc::new(inner) }
     }
 
@@ -152,8 +154,10 @@ impl Database {
     where
         E: From<Error>,
     {
-        let queued = timeout(QUEUE_WITHIN, self.inner.places.acquire()).await;
+        let counts = &self.inner.pool.counts;
+        let queued = timeout(QUEUE_WITHIN, counts.wait(self.inner.places.acquire())).await;
         let Ok(Ok(_place)) = queued else {
+            counts.timeouts.increment(1);
             return Err(Error::unavailable("too many calls wait for the database").into());
         };
         timeout(CALL_WITHIN, call).await.unwrap_or_else(|_| {
@@ -174,10 +178,13 @@ impl Database {
         if self.lock().is_some_and(|until| Instant::now() < until) {
             return Err(Error::unavailable("the database was not there a moment ago"));
         }
+        let counts = &self.inner.pool.counts;
+        let _waiting = Counted::by(&counts.pending);
         match timeout(CONNECTION_WITHIN, self.acquire()).await {
             Ok(acquired) => Ok(acquired?),
             Err(late) => {
                 self.shut();
+                counts.timeouts.increment(1);
                 Err(Error::unavailable(late))
             }
         }
@@ -186,20 +193,19 @@ impl Database {
     /// A connection that has to be made is made to its end, even if its caller gives up before. Else a server that
     /// takes a little longer than callers wait, since they all want one at once, would make many and we keep none.
     async fn acquire(&self) -> Result<Connection, sqlx::Error> {
-        let Inner { pool, making, closing, tasks, .. } = &*self.inner;
-        let returns = tasks.clone();
-        let must_make = pool.num_idle() == 0 && pool.size() < open::CONNECTIONS;
+        let Inner { pool, making, closing, .. } = &*self.inner;
+        let must_make = pool.connections.num_idle() == 0 && pool.connections.size() < open::CONNECTIONS;
         let Some(permit) = must_make.then(|| making.clone().try_acquire_owned().ok()).flatten() else {
-            return Ok(Connection::new(pool.acquire().await?, returns));
+            return pool.clone().lend().await;
         };
-        let (pool, closing) = (pool.clone(), closing.clone());
+        let (lent, closing) = (pool.clone().lend(), closing.clone());
         let (hand_over, handed) = oneshot::channel();
-        tasks.spawn(async move {
+        pool.tasks.spawn(async move {
             let _permit = permit;
             tokio::select! {
                 () = closing.cancelled() => {}
                 // Where nobody takes it any more it goes back to the pool, for the next one.
-                made = pool.acquire() => drop(hand_over.send(made.map(|loan| Connection::new(loan, returns)))),
+                made = lent => drop(hand_over.send(made)),
             }
         });
         handed.await.unwrap_or(Err(sqlx::Error::PoolClosed))
@@ -255,10 +261,12 @@ impl Database {
 
     /// Waits for the connections in use, then closes all. Later calls are answered with [`Error::Unavailable`].
     pub async fn close(&self) {
-        self.inner.closing.cancel();
-        self.inner.tasks.close();
-        self.inner.tasks.wait().await;
+        let Inner { pool, closing, .. } = &*self.inner;
+        closing.cancel();
+        pool.tasks.close();
+        pool.tasks.wait().await;
         // A server that is silent must not keep us: what it did not answer it will not answer now.
-        let _ = timeout(CALL_WITHIN, self.inner.pool.close()).await;
+        let _ = timeout(CALL_WITHIN, pool.connections.close()).await;
+        pool.look();
     }
 }

@@ -5,25 +5,27 @@
 //! gives each job a savepoint of its own, commits, and only then answers all of them.
 
 mod open;
+mod readers;
 mod writer;
 
 use std::ffi::OsStr;
-use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
+use platform::metrics::{Counted, Gauge, Metrics};
 use platform::trace::{Span, store};
+use sqlx::SqliteConnection;
 use sqlx::migrate::Migrator;
-use sqlx::pool::PoolConnection;
-use sqlx::{Sqlite, SqliteConnection, SqlitePool};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::Error;
 pub use open::OpenError;
-use writer::{Job, Pending};
+use readers::Readers;
+pub use readers::Reading;
+use writer::{Counts, Job, Pending};
 
 /// Who may have the file open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +49,9 @@ struct Inner {
     sharing: Sharing,
     /// Absent where the file is only read.
     jobs: Option<mpsc::Sender<Box<dyn Job>>>,
-    readers: SqlitePool,
+    /// Counts those that wait.
+    waiting: Gauge,
+    readers: Readers,
     /// Ends with the writer, which has the sender.
     revision: watch::Receiver<u64>,
     closing: CancellationToken,
@@ -57,7 +61,8 @@ struct Inner {
 
 impl Database {
     /// Opens the file, made together with its directory if it is not there, and brings its schema up to
-    /// date. All missing migrations are applied in one transaction.
+    /// date. All missing migrations are applied in one transaction. `metrics` are told how it is used, under the name of
+    /// the file without its ending.
     ///
     /// # Errors
     /// See [`OpenError`].
@@ -65,18 +70,20 @@ impl Database {
         path: &Path,
         migrations: &'static Migrator,
         sharing: Sharing,
+        metrics: &Metrics,
     ) -> Result<Self, OpenError> {
         let opened = open::read_write(path, migrations, sharing).await?;
         let (jobs, queue) = mpsc::channel(writer::QUEUE);
         let (commits, revision) = watch::channel(0);
         let (closing, tasks) = (CancellationToken::new(), TaskTracker::new());
-        tasks.spawn(opened.writer(queue, commits, sharing).run(closing.clone()));
+        let counts = Counts::new(metrics, name(path));
+        let (jobs, waiting) = (Some(jobs), counts.waiting.clone());
+        tasks.spawn(opened.writer(queue, commits, sharing, counts).run(closing.clone()));
         tasks.close();
-        let readers = open::readers(path);
+        let readers = Readers::new(path, metrics);
         let path = path.to_owned();
-        Ok(Self {
-            inner: Arc::new(Inner { path, sharing, jobs: Some(jobs), readers, revision, closing, tasks }),
-        })
+        let inner = Inner { path, sharing, jobs, waiting, readers, revision, closing, tasks };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Opens a file that exists for reading only, whether or not a shop is running on it: takes no lock and
@@ -85,14 +92,15 @@ impl Database {
     /// # Errors
     /// See [`OpenError`].
     pub async fn open_read_only(path: &Path) -> Result<Self, OpenError> {
-        let readers = open::readers(path);
+        let readers = Readers::new(path, &Metrics::default());
         open::probe(path, &readers).await?;
         let (_, revision) = watch::channel(0);
         let (closing, tasks) = (CancellationToken::new(), TaskTracker::new());
         tasks.close();
-        let path = path.to_owned();
-        let sharing = Sharing::Shared;
-        Ok(Self { inner: Arc::new(Inner { path, sharing, jobs: None, readers, revision, closing, tasks }) })
+        let (path, sharing) = (path.to_owned(), Sharing::Shared);
+        let (jobs, waiting) = (None, Gauge::noop());
+        let inner = Inner { path, sharing, jobs, waiting, readers, revision, closing, tasks };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Runs `work` in a transaction and answers once that is durable. Traces show it as `summary`, such as
@@ -127,7 +135,8 @@ impl Database {
             return Err(Error::defect("the file was opened for reading only").into());
         };
         let (caller, answer) = oneshot::channel();
-        let job: Box<dyn Job> = Box::new(Pending::new(work, caller));
+        let waiting = Counted::by(&self.inner.waiting);
+        let job: Box<dyn Job> = Box::new(Pending::new(work, waiting, caller));
         jobs.send(job).await.map_err(|_| Error::unavailable("the file has been closed"))?;
         answer.await.unwrap_or_else(|_| Err(Error::unknown("the writer ended before it answered").into()))
     }
@@ -138,13 +147,11 @@ impl Database {
     /// # Errors
     /// [`Error::Unavailable`] when no connection becomes free in time, or the file has been closed.
     pub async fn read(&self, summary: &'static str) -> Result<Reading, Error> {
-        let span = self.span(summary);
-        Ok(Reading { connection: self.inner.readers.acquire().await?, _span: span })
+        Ok(self.inner.readers.take(self.span(summary)).await?)
     }
 
     fn span(&self, summary: &'static str) -> Option<Span> {
-        let name = self.inner.path.file_stem().and_then(OsStr::to_str);
-        store::asked("sqlite", name.unwrap_or_default(), summary)
+        store::asked("sqlite", name(&self.inner.path), summary)
     }
 
     /// Whether the file can be read at this moment, and its writer is there.
@@ -155,7 +162,7 @@ impl Database {
         if self.inner.jobs.as_ref().is_some_and(mpsc::Sender::is_closed) {
             return Err(Error::unavailable("the writer has ended"));
         }
-        let mut connection = self.inner.readers.acquire().await?;
+        let mut connection = self.inner.readers.take(None).await?;
         sqlx::query("SELECT 1").execute(&mut *connection).await?;
         Ok(())
     }
@@ -192,24 +199,9 @@ impl Database {
     }
 }
 
-/// A connection that can only read, until it is dropped.
-pub struct Reading {
-    connection: PoolConnection<Sqlite>,
-    _span: Option<Span>,
-}
-
-impl Deref for Reading {
-    type Target = SqliteConnection;
-
-    fn deref(&self) -> &SqliteConnection {
-        &self.connection
-    }
-}
-
-impl DerefMut for Reading {
-    fn deref_mut(&mut self) -> &mut SqliteConnection {
-        &mut self.connection
-    }
+/// What traces and metrics call a file.
+fn name(path: &Path) -> &str {
+    path.file_stem().and_then(OsStr::to_str).unwrap_or_default()
 }
 
 /// Told of commits by a [`Database`]. Several commits may be told as one, none is missed.

@@ -13,6 +13,7 @@ mod write;
 
 use async_trait::async_trait;
 use platform::config::Server;
+use platform::metrics::Metrics;
 use sql::Error;
 use sql::postgres::{Database, OpenError};
 use sqlx::PgConnection;
@@ -46,8 +47,8 @@ impl Postgres {
     ///
     /// # Errors
     /// See [`OpenError`].
-    pub async fn open(server: &Server) -> Result<Self, OpenError> {
-        Ok(Self { database: Database::open(server, SCHEMA, &MIGRATIONS).await? })
+    pub async fn open(server: &Server, metrics: &Metrics) -> Result<Self, OpenError> {
+        Ok(Self { database: Database::open(server, SCHEMA, &MIGRATIONS, metrics).await? })
     }
 
     /// Opens the schema of a shop that may be running, to look only: every change is refused.

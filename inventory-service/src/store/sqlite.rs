@@ -7,6 +7,7 @@ mod write;
 use std::path::Path;
 
 use async_trait::async_trait;
+use platform::metrics::Metrics;
 use sql::Error;
 use sql::sqlite::{Database, OpenError, Sharing};
 use sqlx::{Connection as _, SqliteConnection};
@@ -31,8 +32,8 @@ impl Sqlite {
     ///
     /// # Errors
     /// See [`OpenError`].
-    pub async fn open(path: &Path) -> Result<Self, OpenError> {
-        let database = Database::open(path, &MIGRATIONS, Sharing::Exclusive).await?;
+    pub async fn open(path: &Path, metrics: &Metrics) -> Result<Self, OpenError> {
+        let database = Database::open(path, &MIGRATIONS, Sharing::Exclusive, metrics).await?;
         Ok(Self { database })
     }
 

@@ -5,6 +5,7 @@ mod cancellations;
 use std::sync::Arc;
 
 use event_log::Waiting;
+use platform::metrics::Metrics;
 use types::{OrderId, Timestamp, UserId};
 use uuid::Uuid;
 
@@ -27,7 +28,7 @@ in_every_place!(
 );
 
 async fn open(place: &Place) -> Arc<dyn Store> {
-    store::open(&place.orders(), Uuid::from_u128(1)).await.unwrap()
+    store::open(&place.orders(), Uuid::from_u128(1), &Metrics::default()).await.unwrap()
 }
 
 async fn has_nothing_at_first(place: &Place) {

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use event_log::postgres::outbox;
 use event_log::{Event, Outbox, OutboxRow, Waiting};
 use platform::config::Server;
+use platform::metrics::Metrics;
 use proto::events::ORDER_EVENTS;
 use sql::Error;
 use sql::postgres::{Database, OpenError};
@@ -48,8 +49,8 @@ impl Postgres {
     ///
     /// # Errors
     /// See [`OpenError`]; a server that can't be reached is waited for.
-    pub async fn open(server: &Server, carrier: Uuid) -> Result<Self, OpenError> {
-        let database = Database::open(server, SCHEMA, &MIGRATIONS).await?;
+    pub async fn open(server: &Server, carrier: Uuid, metrics: &Metrics) -> Result<Self, OpenError> {
+        let database = Database::open(server, SCHEMA, &MIGRATIONS, metrics).await?;
         Ok(Self { database, carrier })
     }
 

@@ -10,6 +10,7 @@ use std::path::Path;
 use async_trait::async_trait;
 use event_log::sqlite::outbox;
 use event_log::{Event, Outbox, OutboxRow, Waiting};
+use platform::metrics::Metrics;
 use proto::events::ORDER_EVENTS;
 use sql::Error;
 use sql::sqlite::{Database, OpenError, Sharing};
@@ -43,8 +44,8 @@ impl Sqlite {
     ///
     /// # Errors
     /// What hinders the file from being opened, in words for who started the program.
-    pub async fn open(path: &Path) -> anyhow::Result<Self> {
-        let database = Database::open(path, &MIGRATIONS, Sharing::Exclusive).await?;
+    pub async fn open(path: &Path, metrics: &Metrics) -> anyhow::Result<Self> {
+        let database = Database::open(path, &MIGRATIONS, Sharing::Exclusive, metrics).await?;
         database
             .write("UPDATE cancellations", |connection| Box::pin(cancellations::end_leases(connection)))
             .await?;

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use platform::World;
 use platform::clock::Clock;
 use platform::config::Location;
 use platform::fault;
@@ -73,10 +74,11 @@ impl Simulated {
     pub async fn open(
         location: &Location,
         habits: Habits,
-        clock: Arc<dyn Clock>,
+        world: &World,
         draw: Draw,
     ) -> anyhow::Result<Self> {
-        Ok(Self::new(ledger::open(location).await?, habits, clock, draw))
+        let ledger = ledger::open(location, &world.metrics).await?;
+        Ok(Self::new(ledger, habits, world.clock.clone(), draw))
     }
 
     /// Everything that took effect, oldest first.

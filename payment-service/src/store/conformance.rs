@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures::future::join_all;
+use platform::metrics::Metrics;
 use sql::postgres::Scratch;
 use testkit::{Engine, TempDir};
 use types::{CheckoutId, Currency, Money, PaymentId, Timestamp, UserId};
@@ -27,11 +28,11 @@ macro_rules! conformance {
 
 mod sqlite {
     use super::super::Sqlite;
-    use super::{Arc, OnFile, Store, TempDir};
+    use super::{Arc, Metrics, OnFile, Store, TempDir};
 
     async fn open() -> Option<(Arc<dyn Store>, OnFile)> {
         let dir = TempDir::new().unwrap();
-        let store = Sqlite::open(&dir.path().join("payment.db")).await.unwrap();
+        let store = Sqlite::open(&dir.path().join("payment.db"), &Metrics::default()).await.unwrap();
         Some((Arc::new(store), OnFile(dir)))
     }
 
@@ -46,11 +47,11 @@ mod sqlite {
 
 mod postgres {
     use super::super::Postgres;
-    use super::{Arc, Engine, OnServer, Scratch, Store};
+    use super::{Arc, Engine, Metrics, OnServer, Scratch, Store};
 
     async fn open() -> Option<(Arc<dyn Store>, OnServer)> {
         let scratch = Scratch::new(&Engine::Postgres.url()?).await.unwrap();
-        let store = Postgres::open(scratch.server()).await.unwrap();
+        let store = Postgres::open(scratch.server(), &Metrics::default()).await.unwrap();
         Some((Arc::new(store), OnServer(scratch)))
     }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use async_trait::async_trait;
+use platform::metrics::Metrics;
 use sql::Error;
 use sql::sqlite::{Database, OpenError, Sharing};
 use sqlx::SqliteConnection;
@@ -25,8 +26,8 @@ impl Sqlite {
     ///
     /// # Errors
     /// When the file can't be opened, or is in use.
-    pub async fn open(path: &Path) -> Result<Self, OpenError> {
-        Ok(Self { database: Database::open(path, &MIGRATIONS, Sharing::Exclusive).await? })
+    pub async fn open(path: &Path, metrics: &Metrics) -> Result<Self, OpenError> {
+        Ok(Self { database: Database::open(path, &MIGRATIONS, Sharing::Exclusive, metrics).await? })
     }
 
     /// Opens the file for reading only, whether or not a service is at work on it.

@@ -92,7 +92,7 @@ impl Till {
 
     /// The same, with its book.
     pub(crate) async fn cashier_and_store(&self, provider: Arc<dyn Provider>) -> (Cashier, Arc<dyn Store>) {
-        let open = async || store::open(&self.places.payments).await.ok();
+        let open = async || store::open(&self.places.payments, &self.world.metrics).await.ok();
         let store = eventually("the payments", PATIENCE, open).await;
         (Cashier::new(store.clone(), provider, self.world.clone()), store)
     }
@@ -105,7 +105,7 @@ impl Till {
     pub(crate) async fn provider_with(&self, success_rate: f64, draw: Draw) -> Simulated {
         let place = &self.places.provider;
         let habits = Habits { success_rate, delay: Duration::ZERO };
-        let open = async || Simulated::open(place, habits, self.world.clock.clone(), draw.clone()).await.ok();
+        let open = async || Simulated::open(place, habits, &self.world, draw.clone()).await.ok();
         eventually("the provider", PATIENCE, open).await
     }
 

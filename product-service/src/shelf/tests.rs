@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::poll;
+use platform::metrics::Metrics;
 use testkit::{TempDir, eventually};
 use tokio::sync::Notify;
 use types::{Currency, Money};
@@ -43,7 +44,7 @@ struct Moody {
 impl Moody {
     async fn new(shared: bool) -> Arc<Self> {
         let directory = TempDir::new().unwrap();
-        let store = Sqlite::open(&directory.path().join("product.db")).await.unwrap();
+        let store = Sqlite::open(&directory.path().join("product.db"), &Metrics::default()).await.unwrap();
         let (made, go_on) = (Notify::new(), Notify::new());
         Arc::new(Self { store, shared, mood: Mutex::new(Mood::Good), made, go_on, _directory: directory })
     }

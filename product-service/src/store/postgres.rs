@@ -5,6 +5,7 @@
 
 use async_trait::async_trait;
 use platform::config::Server;
+use platform::metrics::Metrics;
 use sql::postgres::{Database, OpenError};
 use sqlx::PgConnection;
 use sqlx::types::time::OffsetDateTime;
@@ -29,8 +30,8 @@ impl Postgres {
     ///
     /// # Errors
     /// See [`OpenError`].
-    pub async fn open(server: &Server) -> Result<Self, OpenError> {
-        Ok(Self { database: Database::open(server, SCHEMA, &MIGRATIONS).await? })
+    pub async fn open(server: &Server, metrics: &Metrics) -> Result<Self, OpenError> {
+        Ok(Self { database: Database::open(server, SCHEMA, &MIGRATIONS, metrics).await? })
     }
 }
 

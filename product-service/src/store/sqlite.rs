@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use async_trait::async_trait;
+use platform::metrics::Metrics;
 use sql::sqlite::{Database, OpenError, Sharing};
 use sqlx::SqliteConnection;
 use types::{Currency, Money, ProductId, Timestamp};
@@ -22,8 +23,8 @@ impl Sqlite {
     ///
     /// # Errors
     /// See [`OpenError`].
-    pub async fn open(path: &Path) -> Result<Self, OpenError> {
-        Ok(Self { database: Database::open(path, &MIGRATIONS, Sharing::Exclusive).await? })
+    pub async fn open(path: &Path, metrics: &Metrics) -> Result<Self, OpenError> {
+        Ok(Self { database: Database::open(path, &MIGRATIONS, Sharing::Exclusive, metrics).await? })
     }
 }
 
@@ -200,7 +201,8 @@ mod tests {
     async fn conforms() {
         conformance::run(async || {
             let directory = testkit::TempDir::new().unwrap();
-            let store = Sqlite::open(&directory.path().join("product.db")).await.unwrap();
+            let store =
+                Sqlite::open(&directory.path().join("product.db"), &Metrics::default()).await.unwrap();
             (Arc::new(store) as Arc<dyn Store>, directory)
         })
         .await;

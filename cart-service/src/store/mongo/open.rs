@@ -11,6 +11,7 @@ use mongodb::options::{
 };
 use mongodb::{Client, Collection, Database, IndexModel};
 use platform::config::{self, Server};
+use platform::metrics::{Connections, Metrics};
 use platform::retry::Backoff;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
@@ -18,7 +19,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{Mongo, Reached, SCHEMA, Stored, errors};
+use super::{Mongo, Reached, SCHEMA, Stored, errors, pool};
 use crate::cart::LIFETIME;
 
 /// For finding a server, and for connecting to it.
@@ -27,6 +28,8 @@ const REACH_WITHIN: Duration = Duration::from_secs(1);
 const PREPARE_WITHIN: Duration = Duration::from_secs(5);
 /// How long the server may wait for its majority.
 const MAJORITY_WITHIN: Duration = Duration::from_millis(1500);
+/// What metrics call the driver's connections.
+const POOL: &str = "cart";
 /// Connections: of a cart's calls each has at most one operation under way.
 const CONNECTIONS: u32 = 16;
 
@@ -94,18 +97,19 @@ impl From<Driver> for Failure {
 
 impl Mongo {
     /// Opens the carts in this database. A server that is out of reach is no error: it is tried again and again,
-    /// and until then carts are unavailable.
+    /// and until then carts are unavailable. `metrics` are told how its connections are used.
     ///
     /// # Errors
     /// See [`OpenError`].
-    pub async fn open(server: &Server, database: &str) -> Result<Self, OpenError> {
+    pub async fn open(server: &Server, database: &str, metrics: &Metrics) -> Result<Self, OpenError> {
         let mongo = Self::unreached();
-        match reach(server, database, prepare).await {
+        match reach(server, database, metrics, prepare).await {
             Ok(reached) => mongo.ready(reached),
             Err(error @ OpenError::Unreachable { .. }) => {
                 let OpenError::Unreachable { cause, .. } = &error else { return Err(error) };
                 tracing::warn!(%cause, "{error}, carts are not available until it is there");
-                let attempts = mongo.clone().reach_later(server.clone(), database.to_owned());
+                let (server, database) = (server.clone(), database.to_owned());
+                let attempts = mongo.clone().reach_later(server, database, metrics.clone());
                 let stop = mongo.stop.clone();
                 mongo.tasks.spawn(async move { stop.run_until_cancelled(attempts).await });
             }
@@ -120,7 +124,7 @@ impl Mongo {
     /// See [`OpenError`].
     pub async fn open_read_only(server: &Server, database: &str) -> Result<Self, OpenError> {
         let mongo = Self::unreached();
-        mongo.ready(reach(server, database, check).await?);
+        mongo.ready(reach(server, database, &Metrics::default(), check).await?);
         Ok(mongo)
     }
 
@@ -135,11 +139,11 @@ impl Mongo {
     }
 
     /// Tries until the server is there.
-    async fn reach_later(self, server: Server, database: String) {
+    async fn reach_later(self, server: Server, database: String, metrics: Metrics) {
         let mut told = String::new();
         for attempt in 0.. {
             sleep(AGAIN.delay(attempt, rand::random())).await;
-            match reach(&server, &database, prepare).await {
+            match reach(&server, &database, &metrics, prepare).await {
                 Ok(reached) => {
                     tracing::info!("{}: the server is there, carts are available", server.variable);
                     return self.ready(reached);
@@ -160,6 +164,7 @@ impl Mongo {
 async fn reach(
     server: &Server,
     database: &str,
+    metrics: &Metrics,
     contact: impl AsyncFnOnce(&Database) -> Result<(), Failure>,
 ) -> Result<Reached, OpenError> {
     let reached = async {
@@ -167,11 +172,12 @@ async fn reach(
         options.app_name.get_or_insert_with(|| "cart-service".to_owned());
         options.connect_timeout.get_or_insert(REACH_WITHIN);
         options.server_selection_timeout.get_or_insert(REACH_WITHIN);
-        options.max_pool_size.get_or_insert(CONNECTIONS);
+        let counts = Connections::new(metrics, POOL, *options.max_pool_size.get_or_insert(CONNECTIONS));
+        options.cmap_event_handler = Some(pool::told(counts.clone()));
         let client = Client::with_options(options).map_err(Failure::Uri)?;
         let database = client.database(database);
         contact(&database).await?;
-        Ok(Reached { client, carts: carts(&database) })
+        Ok(Reached { client, carts: carts(&database), counts })
     };
     let late = |_| Failure::Driver(std::io::Error::from(std::io::ErrorKind::TimedOut).into());
     let reached = timeout(PREPARE_WITHIN, reached).await.map_err(late).and_then(|reached| reached);

@@ -5,6 +5,7 @@ use std::time::Instant;
 use bson::Document as Bson;
 use futures::future::join_all;
 use platform::config::Server;
+use platform::metrics::Metrics;
 use testkit::{Engine, eventually};
 use tokio::net::TcpListener;
 
@@ -34,7 +35,8 @@ async fn is_a_store_of_carts() {
     let Some(url) = Engine::Mongo.url() else { return };
     let open = async || {
         let name = fresh();
-        let store: Arc<dyn Store> = Arc::new(Mongo::open(&server(&url), &name).await.unwrap());
+        let store: Arc<dyn Store> =
+            Arc::new(Mongo::open(&server(&url), &name, &Metrics::default()).await.unwrap());
         (store, name)
     };
     let discard = async |store: Arc<dyn Store>, name: String| {
@@ -62,7 +64,8 @@ async fn updates_are_atomic(url: &str) -> bool {
 async fn several_instances_start_at_once_and_share_the_carts() {
     let Some(url) = Engine::Mongo.url() else { return };
     let (server, name) = (server(&url), fresh());
-    let instances = join_all((0..8).map(|_| Mongo::open(&server, &name))).await;
+    let metrics = Metrics::default();
+    let instances = join_all((0..8).map(|_| Mongo::open(&server, &name, &metrics))).await;
     let instances: Vec<Mongo> = instances.into_iter().map(Result::unwrap).collect();
     let stored = cart(1, &[(1, 1)]);
     let wrote = join_all(instances.iter().map(|instance| instance.replace(None, &stored))).await;
@@ -85,7 +88,7 @@ async fn several_instances_start_at_once_and_share_the_carts() {
 async fn an_operator_can_read_the_documents() {
     let Some(url) = Engine::Mongo.url() else { return };
     let name = fresh();
-    let store = Mongo::open(&server(&url), &name).await.unwrap();
+    let store = Mongo::open(&server(&url), &name, &Metrics::default()).await.unwrap();
     let mut stored = cart(7, &[(3, 2)]);
     stored.purchases.recent = vec![crate::fixtures::taken(1, Version(5))];
     store.replace(None, &stored).await.unwrap();
@@ -106,7 +109,7 @@ async fn an_operator_can_read_the_documents() {
 async fn what_can_not_be_read_is_a_defect_not_an_empty_cart() {
     let Some(url) = Engine::Mongo.url() else { return };
     let name = fresh();
-    let store = Mongo::open(&server(&url), &name).await.unwrap();
+    let store = Mongo::open(&server(&url), &name, &Metrics::default()).await.unwrap();
     let database = database(&url, &name).await;
     let good = bson::serialize_to_document(&Stored::from(&cart(1, &[(1, 1)]))).unwrap();
     let wrong: [(&str, bson::Bson); 3] = [
@@ -134,7 +137,7 @@ async fn carts_of_a_newer_version_stop_the_start() {
     let marks = database.collection::<Bson>("meta");
     marks.insert_one(doc! { "_id": "carts", "schema": 2 }).await.unwrap();
     let said = "MONGO_URI: the carts have schema 2, this version knows up to 1: run a newer one";
-    let error = Mongo::open(&server(&url), &name).await.err().unwrap();
+    let error = Mongo::open(&server(&url), &name, &Metrics::default()).await.err().unwrap();
     assert_eq!(error.to_string(), said);
     let error = Mongo::open_read_only(&server(&url), &name).await.err().unwrap();
     assert_eq!(error.to_string(), said);
@@ -144,7 +147,7 @@ async fn carts_of_a_newer_version_stop_the_start() {
 #[tokio::test]
 async fn a_uri_that_can_not_be_used_is_refused_without_showing_it() {
     for url in ["", "secret", "http://u:secret@h", "mongodb://u:secret@", "mongodb://h/?maxPoolSize=secret"] {
-        let error = Mongo::open(&server(url), "cartdb").await.err().unwrap().to_string();
+        let error = Mongo::open(&server(url), "cartdb", &Metrics::default()).await.err().unwrap().to_string();
         let wanted = "mongodb://USER:PASSWORD@HOST:PORT or mongodb+srv://USER:PASSWORD@HOST";
         let said = format!("MONGO_URI=*** can't be used: it is no URI of a MongoDB; wanted: {wanted}");
         assert_eq!(error, said, "{url}");
@@ -155,7 +158,7 @@ async fn a_uri_that_can_not_be_used_is_refused_without_showing_it() {
 async fn wrong_credentials_stop_the_start() {
     let Some(url) = Engine::Mongo.url() else { return };
     let url = url.replace("mongodb://", "mongodb://nobody:secret@");
-    let error = Mongo::open(&server(&url), &fresh()).await.err().unwrap().to_string();
+    let error = Mongo::open(&server(&url), &fresh(), &Metrics::default()).await.err().unwrap().to_string();
     assert!(error.starts_with("MONGO_URI: the server refuses: "), "{error}");
     assert!(!error.contains("secret") && !error.contains('\n'), "{error}");
 }
@@ -169,7 +172,7 @@ async fn a_server_that_comes_later_is_found() {
     let name = fresh();
     let asked = Instant::now();
     let server = server(&format!("mongodb://{address}/?directConnection=true"));
-    let store = Mongo::open(&server, &name).await.unwrap();
+    let store = Mongo::open(&server, &name, &Metrics::default()).await.unwrap();
     assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
     let first = cart(1, &[(1, 1)]);
     assert!(matches!(store.ping().await, Err(Error::Unavailable(_))));
@@ -210,8 +213,13 @@ async fn a_server_that_comes_later_is_found() {
 async fn a_server_that_says_nothing_is_out_of_reach() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let asked = Instant::now();
-    let store =
-        Mongo::open(&server(&format!("mongodb://{}", listener.local_addr().unwrap())), "x").await.unwrap();
+    let store = Mongo::open(
+        &server(&format!("mongodb://{}", listener.local_addr().unwrap())),
+        "x",
+        &Metrics::default(),
+    )
+    .await
+    .unwrap();
     assert!(matches!(store.load(user(1)).await, Err(Error::Unavailable(_))));
     assert!(asked.elapsed() < Duration::from_secs(6), "{:?}", asked.elapsed());
     store.close().await;
@@ -228,4 +236,33 @@ async fn tunnel(listener: TcpListener, upstream: String) {
             let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
         });
     }
+}
+
+#[tokio::test]
+async fn connections_and_who_waits_for_them_are_told() {
+    let Some(url) = Engine::Mongo.url() else { return };
+    let (name, metrics) = (fresh(), Metrics::default());
+    let store = Mongo::open(&server(&url), &name, &metrics).await.unwrap();
+    store.ping().await.unwrap();
+    let shows = async |number: &str, having: &str, wanted: f64| {
+        let name =
+            format!("db_client_connection_{number}{{db_client_connection_pool_name=\"cart\"{having}}} ");
+        let found = || metrics.text().lines().find_map(|line| line.strip_prefix(&name)?.parse().ok());
+        eventually(&format!("{name}{wanted}"), SOON, async || found() == Some(wanted)).await;
+    };
+    shows("max", "", 16.0).await;
+    shows("count", ",db_client_connection_state=\"used\"", 0.0).await;
+    shows("count", ",db_client_connection_state=\"idle\"", 1.0).await;
+    // The server is busy with as many calls as there are connections.
+    let turns = join_all((0..16).map(|_| store.turn())).await;
+    assert!(turns.iter().all(Result::is_ok));
+    let mut ping = Box::pin(store.ping());
+    assert!(futures::poll!(&mut ping).is_pending());
+    shows("pending_requests", "", 1.0).await;
+    drop(turns);
+    ping.await.unwrap();
+    shows("pending_requests", "", 0.0).await;
+    store.close().await;
+    shows("count", ",db_client_connection_state=\"idle\"", 0.0).await;
+    database(&url, &name).await.drop().await.unwrap();
 }

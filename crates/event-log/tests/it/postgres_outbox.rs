@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use event_log::postgres::outbox;
 use event_log::{Event, Outbox, OutboxRow, Waiting, Written};
+use platform::metrics::Metrics;
 use sql::postgres::{Database, Scratch};
 use sqlx::migrate::Migrator;
 use sqlx::{Connection as _, PgConnection};
@@ -38,7 +39,8 @@ impl Shared {
     /// One more instance, with a pool of its own that is connected already: many connections made at once take
     /// longer than a caller waits.
     async fn instance(&self, number: u128) -> Instance {
-        let database = Database::open(self.scratch.server(), "outbox", &TABLE).await.unwrap();
+        let database =
+            Database::open(self.scratch.server(), "outbox", &TABLE, &Metrics::default()).await.unwrap();
         let mut connected = Vec::new();
         while connected.len() < CONNECTIONS {
             connected.extend(database.connection().await.ok());

@@ -67,11 +67,11 @@ impl Stores {
             .block_on(async {
                 let product = product_service::open(&file("products.db"), World::real()).await?;
                 let carts: Arc<dyn cart_service::store::Store> =
-                    Arc::new(cart_service::store::Sqlite::open(&path(carts)).await?);
-                let inventory = inventory_service::store::open(&file(inventory)).await?;
-                let payments = payment_service::store::open(&file(payments)).await?;
-                let ledger = ledger::open(&file(provider)).await?;
-                let orders = orders_service::store::open(&file(orders), Uuid::nil()).await?;
+                    Arc::new(cart_service::store::Sqlite::open(&path(carts), &world.metrics).await?);
+                let inventory = inventory_service::store::open(&file(inventory), &world.metrics).await?;
+                let payments = payment_service::store::open(&file(payments), &world.metrics).await?;
+                let ledger = ledger::open(&file(provider), &world.metrics).await?;
+                let orders = orders_service::store::open(&file(orders), Uuid::nil(), &world.metrics).await?;
                 let checkouts = checkout_service::store::open(&file(checkouts), &world).await?;
                 let mut files = Vec::new();
                 for name in names {

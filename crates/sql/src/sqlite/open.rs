@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection, SqlitePool};
+use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use tokio::sync::{mpsc, watch};
 
 use super::Sharing;
-use super::writer::{Job, Writer};
+use super::readers::Readers;
+use super::writer::{self, Job, Writer};
 use crate::error::is_busy;
 
 /// How long a statement waits for the writer of another process, and a caller for a reader.
@@ -80,9 +81,10 @@ impl Opened {
         queue: mpsc::Receiver<Box<dyn Job>>,
         revision: watch::Sender<u64>,
         sharing: Sharing,
+        counts: writer::Counts,
     ) -> Writer {
         let Self { options, connection, lock } = self;
-        Writer { options, connection: Some(connection), queue, revision, sharing, lock }
+        Writer { options, connection: Some(connection), queue, revision, sharing, counts, lock }
     }
 }
 
@@ -104,8 +106,7 @@ pub(super) async fn read_write(
 }
 
 /// Readers come into being when they are needed and stay: a handful of threads for the whole shop.
-pub(super) fn readers(path: &Path) -> SqlitePool {
-    let options = settings(path).read_only(true).pragma("cache_size", "-1024");
+pub(super) fn readers() -> SqlitePoolOptions {
     let count = thread::available_parallelism().map_or(2, usize::from).clamp(2, 4);
     SqlitePoolOptions::new()
         .max_connections(u32::try_from(count).unwrap_or(2))
@@ -114,13 +115,17 @@ pub(super) fn readers(path: &Path) -> SqlitePool {
         .test_before_acquire(false)
         .idle_timeout(None)
         .max_lifetime(None)
-        .connect_lazy_with(options)
+}
+
+/// What each of them is like.
+pub(super) fn reader(path: &Path) -> SqliteConnectOptions {
+    settings(path).read_only(true).pragma("cache_size", "-1024")
 }
 
 /// Finds out whether a file that is only to be read can be read.
-pub(super) async fn probe(path: &Path, readers: &SqlitePool) -> Result<(), OpenError> {
+pub(super) async fn probe(path: &Path, readers: &Readers) -> Result<(), OpenError> {
     let failed = |source| OpenError::File { path: path.to_owned(), source };
-    let mut connection = readers.acquire().await.map_err(failed)?;
+    let mut connection = readers.take(None).await.map_err(failed)?;
     sqlx::query("SELECT count(*) FROM sqlite_schema").execute(&mut *connection).await.map_err(failed)?;
     Ok(())
 }

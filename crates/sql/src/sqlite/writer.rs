@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use platform::metrics::{Counted, Counter, Gauge, Metrics};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -36,13 +37,15 @@ pub(super) trait Job: Send {
 
 pub(super) struct Pending<F, T, E> {
     work: Option<F>,
+    /// Until its turn comes, or it is given up before.
+    waiting: Option<Counted>,
     result: Option<Result<T, E>>,
     caller: oneshot::Sender<Result<T, E>>,
 }
 
 impl<F, T, E> Pending<F, T, E> {
-    pub(super) fn new(work: F, caller: oneshot::Sender<Result<T, E>>) -> Self {
-        Self { work: Some(work), result: None, caller }
+    pub(super) fn new(work: F, waiting: Counted, caller: oneshot::Sender<Result<T, E>>) -> Self {
+        Self { work: Some(work), waiting: Some(waiting), result: None, caller }
     }
 }
 
@@ -54,6 +57,7 @@ where
 {
     fn run<'c>(&'c mut self, connection: &'c mut SqliteConnection) -> BoxFuture<'c, bool> {
         Box::pin(async move {
+            self.waiting = None;
             let Some(work) = self.work.take() else {
                 return false;
             };
@@ -80,6 +84,35 @@ where
     }
 }
 
+/// What is told of the writes to a file.
+#[derive(Debug)]
+pub(super) struct Counts {
+    /// Those whose turn has not come.
+    pub(super) waiting: Gauge,
+    writes: Counter,
+    batches: Counter,
+}
+
+impl Counts {
+    /// Those of the store of this name.
+    pub(super) fn new(metrics: &Metrics, store: &str) -> Self {
+        let labels = [("store", store)];
+        let counter = |name, help| metrics.counter(name, help, &labels);
+        Self {
+            waiting: metrics.gauge(
+                "oxcart_writes_waiting",
+                "Writes to an embedded store that wait for their turn.",
+                &labels,
+            ),
+            writes: counter("oxcart_writes_total", "Writes to an embedded store that had their turn."),
+            batches: counter(
+                "oxcart_write_batches_total",
+                "Transactions of an embedded store, each of which has what was waiting.",
+            ),
+        }
+    }
+}
+
 pub(super) struct Writer {
     pub(super) options: SqliteConnectOptions,
     /// Absent after a failure, until the next batch.
@@ -87,6 +120,7 @@ pub(super) struct Writer {
     pub(super) queue: mpsc::Receiver<Box<dyn Job>>,
     pub(super) revision: watch::Sender<u64>,
     pub(super) sharing: Sharing,
+    pub(super) counts: Counts,
     /// Held for as long as this task may write.
     pub(super) lock: File,
 }
@@ -116,6 +150,8 @@ impl Writer {
     async fn batch(&mut self, first: Box<dyn Job>) {
         let mut batch = vec![first];
         let outcome = self.transaction(&mut batch).await;
+        self.counts.batches.increment(1);
+        self.counts.writes.increment(batch.len() as u64);
         if let Err(error) = &outcome {
             tracing::warn!(file = ?self.options.get_filename(), jobs = batch.len(), error = describe(error), "batch failed");
             self.disconnect().await;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
+use platform::metrics::Metrics;
 use sql::Error;
 use sql::sqlite::{Database, OpenError, Sharing};
 use testkit::{TempDir, eventually};
@@ -13,17 +14,17 @@ use crate::{NEW, OLD, SOON, add, database, names};
 async fn a_file_has_one_process_or_several_that_share_it() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("made/with/its/parents/shop.db");
-    let first = Database::open(&path, &OLD, Sharing::Exclusive).await.unwrap();
+    let first = Database::open(&path, &OLD, Sharing::Exclusive, &Metrics::default()).await.unwrap();
     for sharing in [Sharing::Exclusive, Sharing::Shared] {
-        let refused = Database::open(&path, &OLD, sharing).await.unwrap_err();
+        let refused = Database::open(&path, &OLD, sharing, &Metrics::default()).await.unwrap_err();
         assert!(matches!(refused, OpenError::InUse { .. }), "{refused:?}");
         assert_eq!(refused.to_string(), format!("{} is in use by another process", path.display()));
     }
     first.close().await;
 
-    let one = Database::open(&path, &OLD, Sharing::Shared).await.unwrap();
-    let other = Database::open(&path, &OLD, Sharing::Shared).await.unwrap();
-    let refused = Database::open(&path, &OLD, Sharing::Exclusive).await.unwrap_err();
+    let one = Database::open(&path, &OLD, Sharing::Shared, &Metrics::default()).await.unwrap();
+    let other = Database::open(&path, &OLD, Sharing::Shared, &Metrics::default()).await.unwrap();
+    let refused = Database::open(&path, &OLD, Sharing::Exclusive, &Metrics::default()).await.unwrap_err();
     assert!(matches!(refused, OpenError::InUse { .. }), "{refused:?}");
     add(&one, "lamp").await.unwrap();
     add(&other, "sofa").await.unwrap();
@@ -34,7 +35,8 @@ async fn a_file_has_one_process_or_several_that_share_it() {
 async fn processes_that_start_at_once_make_the_file_together() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("shop.db");
-    let opened = join_all((0..8).map(|_| Database::open(&path, &NEW, Sharing::Shared))).await;
+    let metrics = Metrics::default();
+    let opened = join_all((0..8).map(|_| Database::open(&path, &NEW, Sharing::Shared, &metrics))).await;
     for database in opened {
         database.unwrap().ping().await.unwrap();
     }
@@ -49,7 +51,7 @@ async fn the_last_clone_that_goes_gives_the_file_back() {
     drop(database);
     add(&clone, "sofa").await.unwrap();
     drop(clone);
-    let open = async || Database::open(&path, &OLD, Sharing::Exclusive).await.ok();
+    let open = async || Database::open(&path, &OLD, Sharing::Exclusive, &Metrics::default()).await.ok();
     let reopened = eventually("the lock to be free", SOON, open).await;
     assert_eq!(names(&reopened).await, ["lamp", "sofa"]);
 }
@@ -79,16 +81,16 @@ async fn an_older_file_is_brought_up_to_date_and_a_newer_one_refused() {
     add(&database, "lamp").await.unwrap();
     database.close().await;
 
-    let updated = Database::open(&path, &NEW, Sharing::Exclusive).await.unwrap();
+    let updated = Database::open(&path, &NEW, Sharing::Exclusive, &Metrics::default()).await.unwrap();
     assert_eq!(names(&updated).await, ["lamp"]);
     updated.close().await;
 
-    let refused = Database::open(&path, &OLD, Sharing::Exclusive).await.unwrap_err();
+    let refused = Database::open(&path, &OLD, Sharing::Exclusive, &Metrics::default()).await.unwrap_err();
     assert!(matches!(refused, OpenError::Newer { found: 2, known: 1, .. }), "{refused:?}");
     let told = "was written by a newer version of this program (its schema is 2, the newest known here is 1)";
     assert_eq!(refused.to_string(), format!("{} {told}", path.display()));
 
-    let again = Database::open(&path, &NEW, Sharing::Exclusive).await.unwrap();
+    let again = Database::open(&path, &NEW, Sharing::Exclusive, &Metrics::default()).await.unwrap();
     assert_eq!(names(&again).await, ["lamp"]);
 }
 
@@ -98,10 +100,12 @@ async fn what_is_no_database_is_refused() {
     let path = directory.path().join("shop.db");
     std::fs::write(&path, "a letter to the editor, long enough to be taken for a header".repeat(20)).unwrap();
     for sharing in [Sharing::Exclusive, Sharing::Shared] {
-        let refused = Database::open(&path, &OLD, sharing).await.unwrap_err();
+        let refused = Database::open(&path, &OLD, sharing, &Metrics::default()).await.unwrap_err();
         assert!(matches!(refused, OpenError::File { .. }), "{refused:?}");
     }
-    let below = Database::open(&path.join("shop.db"), &OLD, Sharing::Exclusive).await.unwrap_err();
+    let below = Database::open(&path.join("shop.db"), &OLD, Sharing::Exclusive, &Metrics::default())
+        .await
+        .unwrap_err();
     assert!(matches!(below, OpenError::Files { .. }), "{below:?}");
 }
 
@@ -128,8 +132,8 @@ async fn a_file_can_be_read_beside_its_writer_and_at_rest() {
 async fn commits_wake_those_who_wait_in_this_process_and_in_others() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("shop.db");
-    let one = Database::open(&path, &OLD, Sharing::Shared).await.unwrap();
-    let other = Database::open(&path, &OLD, Sharing::Shared).await.unwrap();
+    let one = Database::open(&path, &OLD, Sharing::Shared, &Metrics::default()).await.unwrap();
+    let other = Database::open(&path, &OLD, Sharing::Shared, &Metrics::default()).await.unwrap();
     for (writer, name) in [(&one, "lamp"), (&other, "sofa")] {
         let (mut here, mut there) = (one.changes(), other.changes());
         add(writer, name).await.unwrap();

@@ -4,10 +4,12 @@
 mod errors;
 mod files;
 mod postgres;
+mod told;
 mod writer;
 
 use std::time::Duration;
 
+use platform::metrics::Metrics;
 use sql::Error;
 use sql::sqlite::{Database, Sharing};
 use sqlx::migrate::Migrator;
@@ -21,7 +23,10 @@ const SOON: Duration = Duration::from_secs(20);
 
 async fn database() -> (TempDir, Database) {
     let directory = TempDir::new().unwrap();
-    let database = Database::open(&directory.path().join("shop.db"), &OLD, Sharing::Exclusive).await.unwrap();
+    let database =
+        Database::open(&directory.path().join("shop.db"), &OLD, Sharing::Exclusive, &Metrics::default())
+            .await
+            .unwrap();
     (directory, database)
 }
 

@@ -3,8 +3,10 @@
 mod errors;
 mod network;
 mod opening;
+mod told;
 
 use platform::config::Server;
+use platform::metrics::Metrics;
 use sql::Error;
 use sql::postgres::{Database, Scratch};
 use sqlx::migrate::Migrator;
@@ -27,7 +29,7 @@ fn server(url: &str) -> Server {
 
 async fn database() -> Option<(Scratch, Database)> {
     let scratch = scratch().await?;
-    let database = Database::open(scratch.server(), SCHEMA, &OLD).await.unwrap();
+    let database = Database::open(scratch.server(), SCHEMA, &OLD, &Metrics::default()).await.unwrap();
     is_there(&database).await;
     Some((scratch, database))
 }

@@ -2,6 +2,7 @@
 
 use futures::future::{join_all, poll_fn};
 use futures::{FutureExt as _, poll};
+use platform::metrics::Metrics;
 use sql::Error;
 use sql::sqlite::{Database, Sharing};
 use sqlx::Executor as _;
@@ -11,7 +12,7 @@ use tokio::task::JoinSet;
 use crate::{OLD, SOON, add, database, names};
 
 /// Keeps the writer busy in a batch of its own making until the returned half is dropped.
-async fn hold(database: &Database, tasks: &mut JoinSet<()>) -> oneshot::Sender<()> {
+pub(crate) async fn hold(database: &Database, tasks: &mut JoinSet<()>) -> oneshot::Sender<()> {
     let (started, running) = oneshot::channel();
     let (release, held) = oneshot::channel::<()>();
     let database = database.clone();
@@ -185,7 +186,8 @@ async fn closing_does_what_is_queued() {
     drop(release);
     close.await;
     write.await.unwrap();
-    let reopened = Database::open(database.path(), &OLD, Sharing::Exclusive).await.unwrap();
+    let reopened =
+        Database::open(database.path(), &OLD, Sharing::Exclusive, &Metrics::default()).await.unwrap();
     assert_eq!(names(&reopened).await, ["lamp"]);
 }
 

@@ -3,6 +3,7 @@ mod patient;
 use std::sync::Arc;
 
 use futures::future::join_all;
+use platform::metrics::Metrics;
 use proptest::prelude::*;
 use sql::postgres::Scratch;
 use testkit::Engine;
@@ -20,7 +21,7 @@ struct Fixture {
 impl Fixture {
     async fn new() -> Option<Self> {
         let scratch = Scratch::new(&Engine::Postgres.url()?).await.unwrap();
-        let store = Postgres::open(scratch.server()).await.unwrap();
+        let store = Postgres::open(scratch.server(), &Metrics::default()).await.unwrap();
         Some(Self { scratch, store })
     }
 
@@ -30,7 +31,7 @@ impl Fixture {
 
     /// Another instance of the service on the same database.
     async fn other(&self) -> AnyStore {
-        Arc::new(Patient::new(Postgres::open(self.scratch.server()).await.unwrap()))
+        Arc::new(Patient::new(Postgres::open(self.scratch.server(), &Metrics::default()).await.unwrap()))
     }
 
     async fn end(self) {
@@ -139,14 +140,17 @@ async fn a_schema_of_the_first_version_is_brought_up_to_date() {
         migrations: first,
         ..sqlx::migrate::Migrator::DEFAULT
     }));
-    let old = Postgres { database: Database::open(scratch.server(), SCHEMA, first).await.unwrap() };
+    let old = Postgres {
+        database: Database::open(scratch.server(), SCHEMA, first, &Metrics::default()).await.unwrap(),
+    };
     for command in [Command::Reserve(lines(&[(1, 2), (2, 1)])), Command::Confirm] {
         let _ = old.apply(id(1), command, now()).await.unwrap();
     }
     let before = old.snapshot().await.unwrap();
     old.database.close().await;
 
-    let fixture = Fixture { store: Postgres::open(scratch.server()).await.unwrap(), scratch };
+    let fixture =
+        Fixture { store: Postgres::open(scratch.server(), &Metrics::default()).await.unwrap(), scratch };
     assert_eq!(fixture.store.snapshot().await.unwrap(), before);
     let restocked = fixture.store.apply(id(1), Command::Restock, now()).await.unwrap().unwrap();
     assert_eq!(restocked.state.as_str(), "RESTOCKED");

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use platform::metrics::Metrics;
 use proptest::prelude::*;
 use testkit::TempDir;
 
@@ -18,7 +19,9 @@ impl Fixture {
 
     async fn made() -> Self {
         let directory = TempDir::new().unwrap();
-        let store = Arc::new(Sqlite::open(&directory.path().join("inventory.db")).await.unwrap());
+        let store = Arc::new(
+            Sqlite::open(&directory.path().join("inventory.db"), &Metrics::default()).await.unwrap(),
+        );
         Self { directory, store }
     }
 
@@ -66,7 +69,9 @@ async fn a_file_of_the_first_version_is_brought_up_to_date() {
         migrations: first,
         ..sqlx::migrate::Migrator::DEFAULT
     }));
-    let old = Sqlite { database: Database::open(&path, first, Sharing::Exclusive).await.unwrap() };
+    let old = Sqlite {
+        database: Database::open(&path, first, Sharing::Exclusive, &Metrics::default()).await.unwrap(),
+    };
     for (number, command) in [
         (1, Command::Reserve(lines(&[(1, 2), (2, 1)]))),
         (1, Command::Confirm),
@@ -79,7 +84,7 @@ async fn a_file_of_the_first_version_is_brought_up_to_date() {
     let before = old.snapshot().await.unwrap();
     old.close().await;
 
-    let new = Sqlite::open(&path).await.unwrap();
+    let new = Sqlite::open(&path, &Metrics::default()).await.unwrap();
     assert_eq!(new.snapshot().await.unwrap(), before);
     let restocked = new.apply(id(1), Command::Restock, now()).await.unwrap().unwrap();
     assert_eq!(restocked.state.as_str(), "RESTOCKED");
@@ -114,7 +119,8 @@ async fn everything_is_there_after_a_restart() {
     let before = fixture.store.snapshot().await.unwrap();
     fixture.store.close().await;
 
-    let reopened = Sqlite::open(&fixture.directory.path().join("inventory.db")).await.unwrap();
+    let reopened =
+        Sqlite::open(&fixture.directory.path().join("inventory.db"), &Metrics::default()).await.unwrap();
     assert_eq!(reopened.snapshot().await.unwrap(), before);
     let states: Vec<&str> = before.reservations.iter().map(|one| one.state.as_str()).collect();
     assert_eq!(states, ["HELD", "COMMITTED", "RELEASED", "REJECTED"]);
@@ -124,7 +130,7 @@ async fn everything_is_there_after_a_restart() {
 async fn an_audit_reads_beside_the_shop_and_writes_nothing() {
     let fixture = Fixture::made().await;
     let path = fixture.directory.path().join("inventory.db");
-    assert!(matches!(Sqlite::open(&path).await, Err(OpenError::InUse { .. })));
+    assert!(matches!(Sqlite::open(&path, &Metrics::default()).await, Err(OpenError::InUse { .. })));
     let audit = Sqlite::open_read_only(&path).await.unwrap();
     let held = fixture.store.apply(id(1), Command::Reserve(lines(&[(1, 2)])), now()).await.unwrap();
     assert_eq!(audit.snapshot().await.unwrap().reservations, [held.unwrap()]);

@@ -5,6 +5,7 @@ use std::str::FromStr as _;
 use std::sync::Arc;
 
 use platform::config::Location;
+use platform::metrics::Metrics;
 use sql::Error;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions as _, PgConnection};
@@ -21,7 +22,9 @@ use crate::store::{self, Made, Position, Step, Store};
 const ORDERS: u128 = 60;
 
 async fn two(place: &Place) -> [Arc<dyn Store>; 2] {
-    let open = async |carrier| store::open(&place.orders(), Uuid::from_u128(carrier)).await.unwrap();
+    let open = async |carrier| {
+        store::open(&place.orders(), Uuid::from_u128(carrier), &Metrics::default()).await.unwrap()
+    };
     [open(1).await, open(2).await]
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use platform::metrics::Metrics;
 use testkit::TempDir;
 
 use super::*;
@@ -16,7 +17,7 @@ async fn a_file_of_the_first_version_is_brought_up_to_date() {
     let path = dir.path().join("orders.db");
     let first = MIGRATIONS.iter().filter(|migration| migration.version == 1).cloned().collect();
     let first: &'static _ = Box::leak(Box::new(Migrator { migrations: first, ..Migrator::DEFAULT }));
-    let database = Database::open(&path, first, Sharing::Exclusive).await.unwrap();
+    let database = Database::open(&path, first, Sharing::Exclusive, &Metrics::default()).await.unwrap();
     let old: Arc<dyn Store> = Arc::new(Sqlite { database: database.clone() });
     // This version's statements write more than the first one's.
     alter(&database, "ALTER TABLE outbox ADD COLUMN request_id TEXT").await;
@@ -27,7 +28,7 @@ async fn a_file_of_the_first_version_is_brought_up_to_date() {
     database.close().await;
     drop((old, database));
 
-    let new = Sqlite::open(&path).await.unwrap();
+    let new = Sqlite::open(&path, &Metrics::default()).await.unwrap();
     let snapshot = new.snapshot().await.unwrap();
     assert_eq!((snapshot.orders.len(), snapshot.inbox.len(), snapshot.outbox.len()), (3, 3, 3));
     for number in 1..=3 {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use platform::config::Location;
+use platform::metrics::Metrics;
 use types::{CheckoutId, Money, Timestamp};
 
 use crate::provider::{Method, Standing};
@@ -91,10 +92,10 @@ pub enum Resolved {
 ///
 /// # Errors
 /// What hinders it from being opened, in words for who started the program.
-pub async fn open(location: &Location) -> anyhow::Result<Arc<dyn Ledger>> {
+pub async fn open(location: &Location, metrics: &Metrics) -> anyhow::Result<Arc<dyn Ledger>> {
     Ok(match location {
-        Location::File(path) => Arc::new(Sqlite::open(path).await?),
-        Location::Postgres(server) => Arc::new(Postgres::open(server).await?),
+        Location::File(path) => Arc::new(Sqlite::open(path, metrics).await?),
+        Location::Postgres(server) => Arc::new(Postgres::open(server, metrics).await?),
     })
 }
 

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use platform::metrics::Metrics;
 use sql::postgres::Scratch;
 use testkit::Engine;
 
@@ -15,7 +16,7 @@ async fn conforms() {
     if let Some(url) = Engine::Postgres.url() {
         conformance::run(async || {
             let scratch = Scratch::new(&url).await.unwrap();
-            let store = Postgres::open(scratch.server()).await.unwrap();
+            let store = Postgres::open(scratch.server(), &Metrics::default()).await.unwrap();
             (Arc::new(store) as Arc<dyn Store>, scratch)
         })
         .await;
@@ -26,7 +27,7 @@ async fn conforms() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_listing_has_every_change_up_to_its_revision_and_no_other() {
     let Some(scratch) = scratch().await else { return };
-    let store = Postgres::open(scratch.server()).await.unwrap();
+    let store = Postgres::open(scratch.server(), &Metrics::default()).await.unwrap();
     let writers = (0..4).map(|_| async {
         for number in 0..10 {
             store.add(&named(&format!("Tablet {number}")), moment(0)).await.unwrap();
@@ -49,8 +50,8 @@ async fn a_listing_has_every_change_up_to_its_revision_and_no_other() {
 #[tokio::test]
 async fn what_another_instance_did_is_an_answer_and_not_an_error() {
     let Some(scratch) = scratch().await else { return };
-    let one = Postgres::open(scratch.server()).await.unwrap();
-    let other = Postgres::open(scratch.server()).await.unwrap();
+    let one = Postgres::open(scratch.server(), &Metrics::default()).await.unwrap();
+    let other = Postgres::open(scratch.server(), &Metrics::default()).await.unwrap();
     let replaced = one.replace(id(1), &named("Netbook"), Some(1), moment(0)).await.unwrap();
     assert!(matches!(replaced, Changed::Done(..)));
     let stale = other.replace(id(1), &named("Notebook"), Some(1), moment(0)).await.unwrap();
@@ -70,7 +71,7 @@ async fn what_another_instance_did_is_an_answer_and_not_an_error() {
 #[tokio::test]
 async fn the_schema_itself_refuses_what_must_not_be() {
     let Some(scratch) = scratch().await else { return };
-    let store = Postgres::open(scratch.server()).await.unwrap();
+    let store = Postgres::open(scratch.server(), &Metrics::default()).await.unwrap();
     let mut connection = scratch.connect(SCHEMA).await.unwrap();
     for statement in [
         "UPDATE products SET name = ''",

@@ -45,18 +45,16 @@ impl Shop {
         let file = |name: &str| directory.path().join(name);
         let habits = Habits { success_rate: 1.0, delay: Duration::ZERO };
         let draw = Arc::new(|| 0.5);
-        let clock_of = || Arc::clone(&world.clock);
         let provider =
-            Simulated::open(&Location::File(file("provider.db")), habits, clock_of(), draw).await.unwrap();
+            Simulated::open(&Location::File(file("provider.db")), habits, &world, draw).await.unwrap();
         let others = (
-            inventory_service::store::Sqlite::open(&file("inventory.db")).await.unwrap(),
-            payment_service::store::Sqlite::open(&file("payment.db")).await.unwrap(),
+            inventory_service::store::Sqlite::open(&file("inventory.db"), &world.metrics).await.unwrap(),
+            payment_service::store::Sqlite::open(&file("payment.db"), &world.metrics).await.unwrap(),
             provider,
-            orders_service::store::Sqlite::open(&file("orders.db")).await.unwrap(),
-            cart_service::store::Sqlite::open(&file("cart.db")).await.unwrap(),
+            orders_service::store::Sqlite::open(&file("orders.db"), &world.metrics).await.unwrap(),
+            cart_service::store::Sqlite::open(&file("cart.db"), &world.metrics).await.unwrap(),
         );
-        let checkouts =
-            checkout_service::store::Sqlite::open(&file("checkout.db"), clock_of()).await.unwrap();
+        let checkouts = checkout_service::store::Sqlite::open(&file("checkout.db"), &world).await.unwrap();
         let log = EventLog::open(&file("events.db"), Sharing::Exclusive, world.clone()).await.unwrap();
         Self { directory, world, clock, checkouts, log, others }
     }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
+use platform::metrics::Metrics;
 use sql::Error;
 use sql::postgres::{Connection, Database};
 use sqlx::Executor as _;
@@ -28,7 +29,7 @@ async fn a_server_that_is_not_there_is_waited_for() {
     let Some(scratch) = scratch().await else { return };
     let proxy = Proxy::refusing(&scratch.server().url);
     let began = Instant::now();
-    let database = Database::open(&server(proxy.url()), SCHEMA, &OLD).await.unwrap();
+    let database = Database::open(&server(proxy.url()), SCHEMA, &OLD, &Metrics::default()).await.unwrap();
     assert!(began.elapsed() < Duration::from_secs(5));
     assert!(matches!(add(&database, "lamp").await, Err(Error::Unavailable(_))));
     assert!(matches!(database.ping().await, Err(Error::Unavailable(_))));
@@ -45,7 +46,7 @@ async fn a_server_that_is_not_there_is_waited_for() {
 async fn nobody_waits_for_a_server_once_the_database_is_closed() {
     let Some(scratch) = scratch().await else { return };
     let proxy = Proxy::refusing(&scratch.server().url);
-    let database = Database::open(&server(proxy.url()), SCHEMA, &OLD).await.unwrap();
+    let database = Database::open(&server(proxy.url()), SCHEMA, &OLD, &Metrics::default()).await.unwrap();
     let began = Instant::now();
     database.close().await;
     assert!(began.elapsed() < PROMPT);
@@ -56,7 +57,7 @@ async fn nobody_waits_for_a_server_once_the_database_is_closed() {
 async fn a_silent_server_is_found_out_in_two_seconds_by_all_callers_and_used_again_when_it_speaks() {
     let Some(scratch) = scratch().await else { return };
     let proxy = Proxy::new(&scratch.server().url);
-    let database = Database::open(&server(proxy.url()), SCHEMA, &OLD).await.unwrap();
+    let database = Database::open(&server(proxy.url()), SCHEMA, &OLD, &Metrics::default()).await.unwrap();
     drop(every_connection(&database).await);
 
     proxy.becomes(Weather::Silent);
@@ -84,7 +85,7 @@ async fn a_silent_server_is_found_out_in_two_seconds_by_all_callers_and_used_aga
 async fn a_pool_of_dead_connections_makes_way_for_living_ones() {
     let Some(scratch) = scratch().await else { return };
     let proxy = Proxy::new(&scratch.server().url);
-    let database = Database::open(&server(proxy.url()), SCHEMA, &OLD).await.unwrap();
+    let database = Database::open(&server(proxy.url()), SCHEMA, &OLD, &Metrics::default()).await.unwrap();
     let connections = every_connection(&database).await;
     proxy.becomes(Weather::Silent);
     // Each is given back in the middle of something that is never answered.
@@ -106,7 +107,7 @@ async fn a_pool_of_dead_connections_makes_way_for_living_ones() {
 async fn connections_that_nobody_waits_for_any_more_are_made_nevertheless() {
     let Some(scratch) = scratch().await else { return };
     let proxy = Proxy::new(&scratch.server().url);
-    let database = Database::open(&server(proxy.url()), SCHEMA, &OLD).await.unwrap();
+    let database = Database::open(&server(proxy.url()), SCHEMA, &OLD, &Metrics::default()).await.unwrap();
     proxy.becomes(Weather::Silent);
     let began = Instant::now();
     let refused = join_all((0..8).map(|_| database.connection())).await;
@@ -131,7 +132,7 @@ async fn connections_that_nobody_waits_for_any_more_are_made_nevertheless() {
 async fn a_commit_whose_answer_is_lost_is_unknown_and_may_have_been_made() {
     let Some(scratch) = scratch().await else { return };
     let proxy = Proxy::new(&scratch.server().url);
-    let database = Database::open(&server(proxy.url()), SCHEMA, &OLD).await.unwrap();
+    let database = Database::open(&server(proxy.url()), SCHEMA, &OLD, &Metrics::default()).await.unwrap();
     is_there(&database).await;
 
     let mut transaction = database.begin().await.unwrap();

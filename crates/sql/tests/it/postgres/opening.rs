@@ -1,6 +1,7 @@
 //! Opening a schema.
 
 use futures::future::join_all;
+use platform::metrics::Metrics;
 use sql::postgres::{Database, OpenError};
 
 use super::{NEW, OLD, SCHEMA, add, database, end, is_there, names, scratch, server};
@@ -33,7 +34,7 @@ async fn what_a_user_can_mend_is_told_in_one_line_without_the_password() {
         (format!("{good}?sslmode=perhaps-hunter2"), "DATABASE_URL=*** can't be used: "),
     ] {
         for error in [
-            Database::open(&server(&url), SCHEMA, &OLD).await.unwrap_err(),
+            Database::open(&server(&url), SCHEMA, &OLD, &Metrics::default()).await.unwrap_err(),
             Database::open_read_only(&server(&url), SCHEMA).await.unwrap_err(),
         ] {
             let debug = format!("{error:?}");
@@ -54,9 +55,9 @@ async fn an_older_schema_is_brought_up_to_date_and_a_newer_one_refused() {
     add(&old, "lamp").await.unwrap();
     old.close().await;
 
-    let new = Database::open(scratch.server(), SCHEMA, &NEW).await.unwrap();
+    let new = Database::open(scratch.server(), SCHEMA, &NEW, &Metrics::default()).await.unwrap();
     assert_eq!(names(&scratch).await, ["lamp"]);
-    let refused = Database::open(scratch.server(), SCHEMA, &OLD).await.unwrap_err();
+    let refused = Database::open(scratch.server(), SCHEMA, &OLD, &Metrics::default()).await.unwrap_err();
     assert!(matches!(refused, OpenError::Newer { found: 2, known: 1, .. }), "{refused:?}");
     assert_eq!(
         told(refused),
@@ -69,7 +70,8 @@ async fn an_older_schema_is_brought_up_to_date_and_a_newer_one_refused() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn instances_that_start_at_once_make_the_schema_together() {
     let Some(scratch) = scratch().await else { return };
-    let opened = join_all((0..6).map(|_| Database::open(scratch.server(), SCHEMA, &NEW))).await;
+    let metrics = Metrics::default();
+    let opened = join_all((0..6).map(|_| Database::open(scratch.server(), SCHEMA, &NEW, &metrics))).await;
     for database in &opened {
         is_there(database.as_ref().unwrap()).await;
     }
@@ -86,7 +88,7 @@ async fn instances_that_start_at_once_make_the_schema_together() {
 #[tokio::test]
 async fn services_share_a_database_and_not_their_tables() {
     let Some((scratch, things)) = database().await else { return };
-    let others = Database::open(scratch.server(), "others", &NEW).await.unwrap();
+    let others = Database::open(scratch.server(), "others", &NEW, &Metrics::default()).await.unwrap();
     is_there(&others).await;
     add(&things, "lamp").await.unwrap();
     add(&others, "lamp").await.unwrap();
@@ -103,7 +105,7 @@ async fn an_audit_reads_beside_the_shop_and_writes_nothing() {
     let missing = Database::open_read_only(scratch.server(), SCHEMA).await.unwrap_err();
     assert!(matches!(missing, OpenError::NoSchema { .. }), "{missing:?}");
 
-    let database = Database::open(scratch.server(), SCHEMA, &OLD).await.unwrap();
+    let database = Database::open(scratch.server(), SCHEMA, &OLD, &Metrics::default()).await.unwrap();
     is_there(&database).await;
     add(&database, "lamp").await.unwrap();
     let audit = Database::open_read_only(scratch.server(), SCHEMA).await.unwrap();

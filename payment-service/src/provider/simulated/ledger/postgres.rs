@@ -3,6 +3,7 @@
 
 use async_trait::async_trait;
 use platform::config::Server;
+use platform::metrics::Metrics;
 use sql::Error;
 use sql::postgres::{Database, OpenError, Transaction};
 use sqlx::PgConnection;
@@ -27,8 +28,8 @@ impl Postgres {
     ///
     /// # Errors
     /// See [`OpenError`].
-    pub async fn open(server: &Server) -> Result<Self, OpenError> {
-        Ok(Self { database: Database::open(server, SCHEMA, &MIGRATIONS).await? })
+    pub async fn open(server: &Server, metrics: &Metrics) -> Result<Self, OpenError> {
+        Ok(Self { database: Database::open(server, SCHEMA, &MIGRATIONS, metrics).await? })
     }
 
     /// Opens a schema that exists for reading only.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use async_trait::async_trait;
+use platform::metrics::Metrics;
 use sql::Error;
 use sql::sqlite::{Database, OpenError, Sharing};
 use sqlx::SqliteConnection;
@@ -23,8 +24,8 @@ impl Sqlite {
     ///
     /// # Errors
     /// See [`OpenError`].
-    pub async fn open(path: &Path) -> Result<Self, OpenError> {
-        Ok(Self { database: Database::open(path, &MIGRATIONS, Sharing::Exclusive).await? })
+    pub async fn open(path: &Path, metrics: &Metrics) -> Result<Self, OpenError> {
+        Ok(Self { database: Database::open(path, &MIGRATIONS, Sharing::Exclusive, metrics).await? })
     }
 
     /// Opens the file for reading only.
