@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use event_log::{Event, HandleError, Handler};
 use platform::fault;
-use proto::events::CheckoutCompleted;
+use proto::events::{CHECKOUT_EVENTS, CheckoutCompleted};
 
 use crate::cart::Purchase;
 use crate::carts::Carts;
@@ -12,6 +12,9 @@ use crate::store;
 
 /// The consumer group whose offsets these are.
 pub(crate) const GROUP: &str = "cart-service";
+
+/// What it hears.
+pub(crate) const TOPICS: &[&str] = &[CHECKOUT_EVENTS];
 
 /// Takes the purchase of each `checkout.completed.v1` out of the buyer's cart. Other kinds of events change no
 /// cart.

@@ -22,7 +22,7 @@ use crate::cache::{Cache, Memory, Place, Redis};
 use crate::carts::Carts;
 use crate::catalogue::Catalogue;
 use crate::config::{Config, Settings};
-use crate::consumer::{CompletedCheckouts, GROUP};
+use crate::consumer::{CompletedCheckouts, GROUP, TOPICS};
 use crate::store::{Mongo, Sqlite, Store};
 
 /// Between sweeps: an expired cart counts as none anyway, so this only frees its space.
@@ -107,6 +107,9 @@ impl Service {
     pub async fn work(&self, shutdown: CancellationToken) -> anyhow::Result<()> {
         let mut tasks = Tasks::new(shutdown.clone());
         tasks.spawn("purchases", purchases(self, shutdown.clone()));
+        let (log, world) = (self.log.clone(), self.world.clone());
+        let lag = event_log::lag::watch_group(GROUP, TOPICS, log, world, shutdown.clone());
+        tasks.spawn("consumer lag", lag);
         tasks.spawn("sweeper", sweeper(self.carts.clone(), self.world.clock.clone(), shutdown.clone()));
         let (health, clock) = (self.server.health(), self.world.clock.clone());
         let probe = probe(self.carts.clone(), Reached::new(self.log.clone()));
@@ -123,9 +126,7 @@ fn purchases(
 ) -> impl Future<Output = anyhow::Result<()>> + Send + 'static {
     let handler = Arc::new(CompletedCheckouts { carts: service.carts.clone() });
     let (log, world) = (service.log.clone(), service.world.clone());
-    async move {
-        event_log::consume(log, GROUP, &[proto::events::CHECKOUT_EVENTS], handler, world, shutdown).await
-    }
+    async move { event_log::consume(log, GROUP, TOPICS, handler, world, shutdown).await }
 }
 
 async fn sweeper(carts: Carts, clock: Arc<dyn Clock>, shutdown: CancellationToken) -> anyhow::Result<()> {

@@ -2,13 +2,16 @@
 
 use async_trait::async_trait;
 use event_log::{Event, HandleError, Handler};
-use proto::events::CheckoutCompleted;
+use proto::events::{CHECKOUT_EVENTS, CheckoutCompleted};
 
 use crate::order::Purchase;
 use crate::orders::Orders;
 
 /// The consumer group whose offsets these are.
 pub(crate) const GROUP: &str = "orders-service";
+
+/// What it hears.
+pub(crate) const TOPICS: &[&str] = &[CHECKOUT_EVENTS];
 
 /// Makes an order of each `checkout.completed.v1`; other events are none of its business.
 pub(crate) struct CompletedCheckouts {

@@ -8,7 +8,6 @@ use platform::config::Location;
 use platform::tasks::Tasks;
 use platform::watch::Watchers;
 use platform::{World, grpc, health};
-use proto::events::CHECKOUT_EVENTS;
 use proto::orders::orders_service_server::OrdersServiceServer;
 use sql::sqlite::Sharing;
 use tokio::sync::Notify;
@@ -19,7 +18,7 @@ use crate::api::Api;
 use crate::cancellation::executor::Executor;
 use crate::cancellation::steps::Peers;
 use crate::config::Config;
-use crate::consumer::{CompletedCheckouts, GROUP};
+use crate::consumer::{CompletedCheckouts, GROUP, TOPICS};
 use crate::counts::Counts;
 use crate::orders::Orders;
 use crate::store::{self, Store};
@@ -107,14 +106,11 @@ impl Service {
         let mut tasks = Tasks::new(shutdown.clone());
         tasks.spawn(
             "consumer",
-            event_log::consume(
-                self.log.clone(),
-                GROUP,
-                &[CHECKOUT_EVENTS],
-                handler,
-                world.clone(),
-                shutdown.clone(),
-            ),
+            event_log::consume(self.log.clone(), GROUP, TOPICS, handler, world.clone(), shutdown.clone()),
+        );
+        tasks.spawn(
+            "consumer lag",
+            event_log::lag::watch_group(GROUP, TOPICS, self.log.clone(), world.clone(), shutdown.clone()),
         );
         tasks.spawn("cancellations", cancellations.work(shutdown.clone()));
         let lag =

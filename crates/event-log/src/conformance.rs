@@ -47,6 +47,7 @@ pub async fn all(place: &dyn Place) -> anyhow::Result<()> {
     members_that_start_at_once(place).await.context("members_that_start_at_once")?;
     topics_of_one_subscription(place).await.context("topics_of_one_subscription")?;
     dead_letters(place).await.context("dead_letters")?;
+    how_far_a_group_is_behind(place).await.context("how_far_a_group_is_behind")?;
     restart(place).await.context("restart")?;
     wake_up_across_processes(place).await.context("wake_up_across_processes")
 }
@@ -180,6 +181,32 @@ async fn dead_letters(place: &dyn Place) -> anyhow::Result<()> {
     let given_up = take(undertaker.as_mut(), 1).await?;
     ensure!(numbers(&given_up) == [2]);
     nothing(undertaker.as_mut()).await
+}
+
+/// What a group is not done with is counted: whoever asks, and whether or not anybody consumes.
+async fn how_far_a_group_is_behind(place: &dyn Place) -> anyhow::Result<()> {
+    let (log, other) = (place.open().await?, place.open().await?);
+    let (topic, group) = (&place.name("behind"), &place.name("behind-group"));
+    ensure!(log.behind(group, &[topic]).await? == 0, "behind in a topic that is not there");
+    log.publish(topic, &[event(1), event(2), event(3), event(4)]).await?;
+    // Events of no interest.
+    log.publish(&place.name("beside"), &[event(5)]).await?;
+    ensure!(log.behind(group, &[topic]).await? == 4, "before it begins");
+    let mut member = log.subscribe(group, &[topic]).await?;
+    let delivered = gather(member.as_mut(), 4).await?;
+    ensure!(other.behind(group, &[topic]).await? == 4, "before it has committed");
+    member.commit(delivered.get(1).context("one only")?).await?;
+    for log in [&log, &other] {
+        ensure!(log.behind(group, &[topic]).await? == 2);
+    }
+    ensure!(log.behind(&place.name("others"), &[topic]).await? == 4, "what another group has done");
+    member.dead_letter(delivered.get(2).context("two only")?, "no such field").await?;
+    drop(member);
+    log.publish(topic, &[event(6)]).await?;
+    ensure!(log.behind(group, &[topic]).await? == 2, "without a member");
+    let rest = [topic.as_str(), &dead_letter_topic(topic)];
+    ensure!(log.behind(group, &rest).await? == 3, "in two topics");
+    Ok(())
 }
 
 /// A log that is opened again knows its events and how far each group has come.

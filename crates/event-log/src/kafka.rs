@@ -19,6 +19,7 @@ mod member;
 mod membership;
 mod reach;
 mod record;
+mod standings;
 mod subscription;
 
 use std::sync::Arc;
@@ -35,6 +36,7 @@ use crate::{Error, Event, EventLog};
 pub use archive::Archive;
 use brokers::Brokers;
 use client::{Client, Record};
+use standings::Standings;
 
 /// How long members may take to leave their groups when the log is closed.
 const LEAVE_WITHIN: Duration = Duration::from_secs(10);
@@ -43,6 +45,7 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct Log {
     client: Arc<Client>,
+    standings: Arc<Standings>,
     world: World,
     /// Own the tasks of the members.
     tasks: TaskTracker,
@@ -64,7 +67,8 @@ impl Log {
         let client = Arc::new(client.with_context(|| format!("{} can't be used", server.variable))?);
         tasks.spawn(reach::watch(Arc::clone(&client), closing.clone()));
         let open = Arc::new(closing.clone().drop_guard());
-        Ok(Self { client, world, tasks, closing, _open: open })
+        let standings = Arc::new(Standings::new(Arc::clone(&client)));
+        Ok(Self { client, standings, world, tasks, closing, _open: open })
     }
 }
 
@@ -79,6 +83,10 @@ impl EventLog for Log {
 
     async fn subscribe(&self, group: &str, topics: &[&str]) -> Result<Box<dyn crate::Subscription>, Error> {
         Ok(Box::new(subscription::Subscription::start(self, group, topics)))
+    }
+
+    async fn behind(&self, group: &str, topics: &[&str]) -> Result<u64, Error> {
+        self.standings.behind(group, topics).await
     }
 
     fn system(&self) -> &'static str {
@@ -96,6 +104,7 @@ impl EventLog for Log {
         if tokio::time::timeout(LEAVE_WITHIN, self.tasks.wait()).await.is_err() {
             tracing::warn!("members did not leave their groups in time");
         }
+        self.standings.close().await;
         self.client.close().await;
     }
 }

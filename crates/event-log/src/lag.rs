@@ -1,4 +1,4 @@
-//! How far an outbox is behind.
+//! How far outboxes and groups of consumers are behind.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,9 +9,9 @@ use platform::tasks::pause;
 use tokio_util::sync::CancellationToken;
 use types::Timestamp;
 
-use crate::Outbox;
+use crate::{EventLog, Outbox};
 
-/// How often it is looked at.
+/// How often one is looked at.
 const EVERY: Duration = Duration::from_secs(5);
 
 /// An event that waits for longer is worth a line in the log: the log is away, or the relay is.
@@ -50,6 +50,32 @@ pub async fn watch(
         match outbox.waiting().await {
             Ok(waiting) => lag.tell(waiting, world.clock.now()),
             Err(error) => tracing::debug!(service, error = %error, "can't look how far the outbox is behind"),
+        }
+        pause(EVERY, world.clock.as_ref(), &shutdown).await;
+    }
+    Ok(())
+}
+
+/// Says how many events of these topics a group has not applied, until `shutdown`: as a metric, of the group as a whole,
+/// whether or not any of its members gets on.
+///
+/// # Errors
+/// None so far: while the log does not say, the metric is no number, which is neither an old one nor 0.
+pub async fn watch_group(
+    group: &str,
+    topics: &[&str],
+    log: Arc<dyn EventLog>,
+    world: World,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let help = "Events that a group of consumers has not applied yet; NaN while the log does not say.";
+    let behind = world.metrics.gauge("oxcart_consumer_lag_events", help, &[("group", group)]);
+    behind.set(f64::NAN);
+    while !shutdown.is_cancelled() {
+        let told = log.behind(group, topics).await;
+        behind.set(told.as_ref().map_or(f64::NAN, |events| count(*events)));
+        if let Err(error) = told {
+            tracing::debug!(group, error = %error, "can't look how far the group is behind");
         }
         pause(EVERY, world.clock.as_ref(), &shutdown).await;
     }

@@ -23,6 +23,13 @@ pub trait EventLog: Send + Sync {
     /// [`Error::Unavailable`] when the log can't be reached.
     async fn subscribe(&self, group: &str, topics: &[&str]) -> Result<Box<dyn Subscription>, Error>;
 
+    /// How many events of these topics a group is not done with, whether or not it has members: all, where it has not
+    /// begun.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the log can't be asked.
+    async fn behind(&self, group: &str, topics: &[&str]) -> Result<u64, Error>;
+
     /// What traces call it, by the semantic conventions; a log of our own is ours.
     fn system(&self) -> &'static str {
         "oxcart"

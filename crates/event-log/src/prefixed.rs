@@ -59,6 +59,10 @@ impl EventLog for Prefixed<dyn EventLog> {
         Ok(Box::new(Member { names: self.names.clone(), member }))
     }
 
+    async fn behind(&self, group: &str, topics: &[&str]) -> Result<u64, Error> {
+        self.log.behind(&self.names.with(group), &texts(&self.names.all(topics))).await
+    }
+
     fn system(&self) -> &'static str {
         self.log.system()
     }

@@ -100,6 +100,14 @@ impl EventLog for Log {
         Ok(Box::new(subscription::Subscription::start(self, group, topics)))
     }
 
+    async fn behind(&self, group: &str, topics: &[&str]) -> Result<u64, Error> {
+        let mut behind = 0;
+        for topic in topics {
+            behind += rows::behind(&self.database, group, topic).await?;
+        }
+        Ok(behind)
+    }
+
     async fn ping(&self) -> Result<(), Error> {
         Ok(self.database.ping().await?)
     }

@@ -192,6 +192,10 @@ impl EventLog for Forgetful {
         Ok(Box::new(ForgetfulMember { member, hung: self.hung.clone() }))
     }
 
+    async fn behind(&self, group: &str, topics: &[&str]) -> Result<u64, Error> {
+        self.log.behind(group, topics).await
+    }
+
     async fn ping(&self) -> Result<(), Error> {
         self.log.ping().await
     }

@@ -63,6 +63,10 @@ impl EventLog for Moody {
         Err(Error::Defect("nobody reads here".into()))
     }
 
+    async fn behind(&self, _: &str, _: &[&str]) -> Result<u64, Error> {
+        Err(Error::Defect("nobody reads here".into()))
+    }
+
     async fn ping(&self) -> Result<(), Error> {
         if self.0.load(Ordering::Relaxed) { Ok(()) } else { Err(Error::Unavailable("not now".into())) }
     }

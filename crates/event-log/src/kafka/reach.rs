@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -100,3 +101,6 @@ impl ClientContext for Ear {
         self.0.add();
     }
 }
+
+/// Of a consumer that is a member of nothing.
+impl ConsumerContext for Ear {}

@@ -104,6 +104,19 @@ pub(super) async fn progress(database: &Database) -> Result<Vec<Progress>, Error
     Ok(rows.into_iter().map(progress).collect())
 }
 
+/// How many events of a topic a group is not done with. They are counted, since topics share their positions.
+pub(super) async fn behind(database: &Database, group: &str, topic: &str) -> Result<u64, Error> {
+    let count: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM events WHERE topic = ?1 AND position >= coalesce(
+             (SELECT next FROM progress WHERE consumers = ?2 AND topic = ?1), 0)",
+    )
+    .bind(topic)
+    .bind(group)
+    .fetch_one(&mut *database.read("SELECT events").await?)
+    .await?;
+    Ok(count.unsigned_abs())
+}
+
 /// Where a topic ends, if it has begun.
 pub(super) async fn end(database: &Database, topic: &str) -> Result<Option<End>, Error> {
     // Two questions: SQLite answers each from the ends of the index, but both in one by reading all of it.

@@ -8,7 +8,8 @@ use anyhow::anyhow;
 use async_trait::async_trait;
 use event_log::Archive as _;
 use event_log::sqlite::{Archive, Log};
-use event_log::{Event, EventLog, HandleError, Handler, consume};
+use event_log::{Event, EventLog, HandleError, Handler, consume, lag};
+use platform::World;
 use sql::sqlite::Sharing;
 use testkit::{ManualClock, TempDir, eventually};
 use tokio::task::JoinSet;
@@ -64,6 +65,7 @@ impl Handler for Script {
 struct Bench {
     _directory: TempDir,
     log: Log,
+    world: World,
     clock: ManualClock,
     script: Arc<Script>,
     shutdown: CancellationToken,
@@ -83,8 +85,14 @@ impl Bench {
         let shutdown = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let (handler, end) = (Arc::clone(&script), shutdown.clone());
-        tasks.spawn(consume(Arc::new(log.clone()), "g", &["t"], handler, world, end));
-        Self { _directory: directory, log, clock, script, shutdown, tasks }
+        tasks.spawn(consume(Arc::new(log.clone()), "g", &["t"], handler, world.clone(), end));
+        Self { _directory: directory, log, world, clock, script, shutdown, tasks }
+    }
+
+    /// Looks how far the group is behind.
+    fn watch(&mut self) {
+        let (log, world) = (Arc::new(self.log.clone()), self.world.clone());
+        self.tasks.spawn(lag::watch_group("g", &["t"], log, world, self.shutdown.clone()));
     }
 
     fn called(&self) -> Vec<u32> {
@@ -168,6 +176,45 @@ async fn five_definite_failures_are_the_end_and_transient_ones_do_not_count() {
     assert_eq!(dead.len(), 1);
     assert_eq!(dead[0].reason, "not applied: no such user");
     assert_eq!((dead[0].delivery.topic.as_str(), number(&dead[0].delivery.event)), ("t.dlq", 1));
+}
+
+/// Says how far the group is behind once it was asked again.
+async fn shows(bench: &Bench, wanted: &str) {
+    let line = format!("oxcart_consumer_lag_events{{group=\"g\"}} {wanted}");
+    eventually(&line, SOON, async || {
+        bench.clock.advance(Duration::from_secs(5));
+        bench.world.metrics.text().lines().any(|shown| shown == line)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn how_far_a_group_is_behind_is_seen_while_it_stands_still_and_afterwards() {
+    let mut bench = Bench::start([(2, Act::Hang)]).await;
+    bench.watch();
+    // What was applied is not committed while the next one hangs.
+    shows(&bench, "3").await;
+    bench.log.publish("t", &[event(4), event(5)]).await.unwrap();
+    shows(&bench, "5").await;
+    bench.shutdown.cancel();
+    bench.tasks.abort_all();
+    while bench.tasks.join_next().await.is_some() {}
+
+    let mut bench = Bench { shutdown: CancellationToken::new(), ..bench };
+    bench.watch();
+    shows(&bench, "5").await;
+    let (log, handler) = (Arc::new(bench.log.clone()), Arc::clone(&bench.script));
+    bench.tasks.spawn(consume(log, "g", &["t"], handler, bench.world.clone(), bench.shutdown.clone()));
+    shows(&bench, "0").await;
+}
+
+#[tokio::test]
+async fn a_log_that_does_not_say_is_not_said_to_have_nothing() {
+    let mut bench = Bench::start([]).await;
+    bench.watch();
+    shows(&bench, "0").await;
+    bench.log.close().await;
+    shows(&bench, "NaN").await;
 }
 
 #[tokio::test]

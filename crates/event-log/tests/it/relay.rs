@@ -89,6 +89,10 @@ impl EventLog for Forgetful {
         Err(Error::Defect("nobody reads here".into()))
     }
 
+    async fn behind(&self, _: &str, _: &[&str]) -> Result<u64, Error> {
+        Err(Error::Defect("nobody reads here".into()))
+    }
+
     async fn ping(&self) -> Result<(), Error> {
         Ok(())
     }

@@ -35,9 +35,15 @@ impl Sample {
         self.named(name, having).map(|series| series.value).sum()
     }
 
-    /// Of what programs ask a store that they may share.
+    /// Of what programs ask a store that they may share; 0 where none of them knows.
     pub(super) fn max(&self, name: &str, having: Having<'_>) -> f64 {
-        self.named(name, having).map(|series| series.value).fold(0.0, f64::max)
+        self.known(name, having).unwrap_or(0.0)
+    }
+
+    /// The same where it matters that one of them knows.
+    pub(super) fn known(&self, name: &str, having: Having<'_>) -> Option<f64> {
+        let known = self.named(name, having).map(|series| series.value).filter(|value| !value.is_nan());
+        known.max_by(f64::total_cmp)
     }
 
     /// The values of a label, in order.
@@ -108,6 +114,8 @@ mod tests {
         assert_eq!(sample.sum("a_total", &[("x", "1")]), 6.0);
         assert_eq!(sample.sum("a_total", &[("x", "1"), ("y", "p q")]), 2.0);
         assert_eq!((sample.max("b", &[]), sample.max("never", &[])), (1.5, 0.0));
+        let unknown = Sample::parse(Instant::now(), &["b NaN".to_owned()]);
+        assert_eq!([sample.known("b", &[]), unknown.known("b", &[])], [Some(1.5), None]);
         assert_eq!(sample.values("a_total", "x"), ["1", "2"]);
         assert_eq!(sample.buckets("t", &[]), [(0.5, 6.0), (f64::INFINITY, 7.0)]);
     }

@@ -115,8 +115,8 @@ fn flow(frame: &mut Frame<'_>, area: Rect, view: &View) {
             Style::new()
         };
         let applied = format!("{} applied/s", number(consumer.rate));
-        Row::new([consumer.group.clone(), applied, format!("behind {}", duration(consumer.lag)), dead])
-            .style(style)
+        let waiting = format!("{} waiting", consumer.waiting.map_or_else(|| "?".to_owned(), number));
+        Row::new([consumer.group.clone(), applied, waiting, dead]).style(style)
     });
     let widths =
         [Constraint::Fill(1), Constraint::Length(14), Constraint::Length(15), Constraint::Length(15)];
@@ -226,6 +226,8 @@ mod tests {
             oxcart_outbox_rows{service=\"orders\"} 0\n\
             oxcart_events_applied_total{group=\"cart-service\"} 21\n\
             oxcart_events_applied_total{group=\"orders-service\"} 21\n\
+            oxcart_consumer_lag_events{group=\"cart-service\"} 3\n\
+            oxcart_consumer_lag_events{group=\"orders-service\"} 0\n\
             oxcart_stock_holds 5\n\
             oxcart_stock_held_units 8\n\
             oxcart_stock_shortages_total 1\n\

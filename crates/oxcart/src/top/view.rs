@@ -59,6 +59,9 @@ pub(super) struct Outbox {
 pub(super) struct Consumer {
     pub(super) group: String,
     pub(super) rate: f64,
+    /// Events not applied yet; `None` while nobody knows.
+    pub(super) waiting: Option<f64>,
+    /// How old the event is that can't be applied, 0 where none is.
     pub(super) lag: f64,
     pub(super) dead_letters: f64,
 }
@@ -98,6 +101,7 @@ impl View {
         let consumers = groups.into_iter().map(|group| Consumer {
             group: group.to_owned(),
             rate: change.rate("oxcart_events_applied_total", &[("group", group)]),
+            waiting: now.known("oxcart_consumer_lag_events", &[("group", group)]),
             lag: now.max("oxcart_consumer_lag_seconds", &[("group", group)]),
             dead_letters: now.sum("oxcart_dead_letters_total", &[("group", group)]),
         });

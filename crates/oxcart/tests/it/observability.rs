@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::metrics::{self, Metrics};
 
 /// Words of PromQL, and the names that Prometheus itself gives.
-const WORDS: [&str; 18] = [
+const WORDS: [&str; 19] = [
     "by",
     "count",
     "histogram_quantile",
@@ -19,6 +19,7 @@ const WORDS: [&str; 18] = [
     "rate",
     "sum",
     "topk",
+    "unless",
     "up",
     "vector",
     "job",

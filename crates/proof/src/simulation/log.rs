@@ -82,6 +82,16 @@ impl EventLog for Log {
         Ok(Box::new(member))
     }
 
+    async fn behind(&self, group: &str, topics: &[&str]) -> Result<u64, Error> {
+        let state = self.state();
+        let behind = topics.iter().map(|topic| {
+            let next = state.groups.get(&(group.to_owned(), (*topic).to_owned())).map_or(0, |it| it.next);
+            let events = state.topics.get(*topic).into_iter().flatten();
+            events.filter(|delivery| delivery.offset >= next).count() as u64
+        });
+        Ok(behind.sum())
+    }
+
     async fn ping(&self) -> Result<(), Error> {
         Ok(())
     }

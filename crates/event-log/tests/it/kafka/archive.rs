@@ -50,6 +50,27 @@ async fn an_archive_reads_everything_and_is_no_member() {
 }
 
 #[tokio::test]
+async fn a_group_is_behind_in_all_partitions_that_there_are_members_for_or_not() {
+    let Some(kafka) = Kafka::there() else { return };
+    let (log, topic, group) = (kafka.open(3), kafka.name("behind"), kafka.name("g"));
+    let events: Vec<_> = (1..=300).map(|number| keyed(&format!("k{}", number % 20), number)).collect();
+    log.publish(&topic, &events).await.unwrap();
+    let topics = [topic.as_str(), "never-made"];
+    assert_eq!(log.behind(&group, &topics).await.unwrap(), 300);
+    let mut member = log.subscribe(&group, &[&topic]).await.unwrap();
+    take(&mut member, 300).await;
+    assert_eq!(log.behind(&group, &topics).await.unwrap(), 0);
+    drop(member);
+    log.publish(&topic, &events[..30]).await.unwrap();
+    // Who asks is no member, and is told what another one has done.
+    let other = kafka.open(3);
+    for log in [&log, &other] {
+        assert_eq!(log.behind(&group, &topics).await.unwrap(), 30);
+        log.close().await;
+    }
+}
+
+#[tokio::test]
 async fn dead_letters_are_replayed_once() {
     let Some(kafka) = Kafka::there() else { return };
     let (log, topic, group) = (kafka.open(2), kafka.name("replay"), kafka.name("g"));

@@ -36,6 +36,24 @@ async fn brokers_that_are_out_of_reach_hinder_no_start() {
 }
 
 #[tokio::test]
+async fn how_far_a_group_is_behind_is_unknown_while_no_broker_says_so() {
+    let cluster = MockCluster::new(1).unwrap();
+    cluster.create_topic("t", 1, 1).unwrap();
+    let log = Kafka::at(cluster.bootstrap_servers()).open(1);
+    log.publish("t", &[event(1), event(2)]).await.unwrap();
+    assert_eq!(log.behind("g", &["t"]).await.unwrap(), 2);
+
+    cluster.broker_down(1).unwrap();
+    let asked = timeout(BOUND, log.behind("g", &["t"])).await.expect("no bound");
+    assert!(matches!(asked, Err(Error::Unavailable(_))), "{asked:?}");
+
+    cluster.broker_up(1).unwrap();
+    eventually("an answer", SOON, async || log.behind("g", &["t"]).await.ok() == Some(2)).await;
+    log.close().await;
+    assert!(matches!(log.behind("g", &["t"]).await, Err(Error::Unavailable(_))), "closed");
+}
+
+#[tokio::test]
 async fn brokers_that_come_back_are_used_again() {
     let cluster = MockCluster::new(1).unwrap();
     cluster.create_topic("t", 1, 1).unwrap();

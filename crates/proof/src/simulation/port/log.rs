@@ -59,6 +59,11 @@ impl EventLog for Port<dyn EventLog> {
         Ok(Box::new(Member { inner, quiet: self.quiet.clone(), process: self.process.clone() }))
     }
 
+    /// For who watches, of whom there is nobody.
+    async fn behind(&self, _group: &str, _topics: &[&str]) -> Result<u64, Error> {
+        Ok(0)
+    }
+
     async fn ping(&self) -> Result<(), Error> {
         Ok(())
     }
