@@ -92,8 +92,15 @@ async fn the_table_lists_what_is_served() {
         "oxcart_revenue_minor_units_total{currency=\"USD\"} 2000",
         "oxcart_events_applied_total{group=\"orders-service\"} 3",
         "oxcart_events_applied_total{group=\"cart-service\"} 3",
+        "oxcart_consumer_lag_events{group=\"orders-service\"} 0",
+        "oxcart_consumer_lag_events{group=\"cart-service\"} 0",
+        "oxcart_cache_lookups_total{cache=\"tokens\",result=\"bypass\"} 0",
     ];
-    for line in counted {
+    let stores = ["product", "cart", "inventory", "payment", "provider", "orders", "checkout", "events"];
+    let pools = stores.map(|store| {
+        format!("db_client_connection_timeouts_total{{db_client_connection_pool_name=\"{store}\"}} 0")
+    });
+    for line in counted.into_iter().chain(pools.iter().map(String::as_str)) {
         let is_served = async || first_scrape(address).await.lines().any(|served| served == line);
         testkit::eventually(line, Duration::from_secs(20), is_served).await;
     }
