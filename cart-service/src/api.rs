@@ -35,7 +35,7 @@ impl Api {
     }
 
     async fn change(&self, ctx: &Context, user_id: i64, expected: Option<i64>, change: Change) -> Answer {
-        let user = convert::user_id("user_id", user_id)?;
+        let user = ctx.about(convert::user_id("user_id", user_id)?);
         let cart = self.carts.change(ctx, user, expected.map(Version), &change).await?;
         Ok(Response::new(cart.into()))
     }
@@ -50,7 +50,7 @@ impl CartService for Api {
     async fn get_cart(&self, request: Request<GetCartRequest>) -> Answer {
         let ctx = Context::of(&request);
         let GetCartRequest { user_id, fresh } = request.into_inner();
-        let user = convert::user_id("user_id", user_id)?;
+        let user = ctx.about(convert::user_id("user_id", user_id)?);
         let cart =
             if fresh { self.carts.stored(&ctx, user).await? } else { self.carts.shown(&ctx, user).await? };
         Ok(Response::new(cart.into()))

@@ -53,7 +53,7 @@ impl CheckoutService for Api {
         request: Request<InitiateCheckoutRequest>,
     ) -> Result<Response<InitiateCheckoutResponse>, Status> {
         let context = Context::of(&request);
-        let (request, wait) = parse(request.into_inner())?;
+        let (request, wait) = parse(&context, request.into_inner())?;
         let initiated = self.initiator.initiate(&context, request).await?;
         let wait = wait.min(context.remaining().saturating_sub(ANSWER_MARGIN));
         let checkout = self.end(initiated.checkout_id, wait).await?;
@@ -66,8 +66,9 @@ impl CheckoutService for Api {
         &self,
         request: Request<GetCheckoutRequest>,
     ) -> Result<Response<wire::Checkout>, Status> {
+        let context = Context::of(&request);
         let request = request.into_inner();
-        let checkout = self.find(&request.checkout_id, request.user_id).await?;
+        let checkout = self.find(&context, &request.checkout_id, request.user_id).await?;
         Ok(Response::new(render(&checkout)))
     }
 
@@ -77,8 +78,9 @@ impl CheckoutService for Api {
         &self,
         request: Request<WatchCheckoutRequest>,
     ) -> Result<Response<Self::WatchCheckoutStream>, Status> {
+        let context = Context::of(&request);
         let request = request.into_inner();
-        let id = self.find(&request.checkout_id, request.user_id).await?.id;
+        let id = self.find(&context, &request.checkout_id, request.user_id).await?.id;
         let store = self.store.clone();
         let look = move || {
             let store = store.clone();
@@ -92,13 +94,14 @@ impl CheckoutService for Api {
 
 impl Api {
     /// A user's checkout, or anyone's if `user_id` is 0.
-    async fn find(&self, id: &str, user_id: i64) -> Result<Checkout, Error> {
+    async fn find(&self, context: &Context, id: &str, user_id: i64) -> Result<Checkout, Error> {
+        let user: Option<UserId> = context.about(convert::any_user_id("user_id", user_id)?);
         let id: CheckoutId = convert::parse("checkout_id", id)?;
-        let user: Option<UserId> = convert::any_user_id("user_id", user_id)?;
         let checkout = self.store.find(id).await?;
-        checkout
-            .filter(|checkout| user.is_none_or(|user| user == checkout.user_id))
-            .ok_or(Error::NotFound(id))
+        let checkout = checkout.filter(|checkout| user.is_none_or(|user| user == checkout.user_id));
+        let checkout = checkout.ok_or(Error::NotFound(id))?;
+        context.about(checkout.user_id);
+        Ok(checkout)
     }
 
     /// The checkout at its end, or as it stands after so long a wait.
@@ -121,7 +124,11 @@ impl Api {
     }
 }
 
-fn parse(request: InitiateCheckoutRequest) -> Result<(initiate::Request, Duration), Invalid> {
+fn parse(
+    context: &Context,
+    request: InitiateCheckoutRequest,
+) -> Result<(initiate::Request, Duration), Invalid> {
+    let user_id = context.about(convert::user_id("user_id", request.user_id)?);
     let key = request.idempotency_key;
     if key.is_empty() || key.chars().count() > 255 || key.chars().any(char::is_control) {
         let message = "must be 1 to 255 characters, none of them a control character";
@@ -141,7 +148,7 @@ fn parse(request: InitiateCheckoutRequest) -> Result<(initiate::Request, Duratio
     let expected_total =
         request.expected_total.map(|total| convert::money("expected_total", Some(total))).transpose()?;
     let request = initiate::Request {
-        user_id: convert::user_id("user_id", request.user_id)?,
+        user_id,
         idempotency_key: key,
         payment_method: if method.is_empty() { DEFAULT_PAYMENT_METHOD.to_owned() } else { method },
         shipping_address: convert::address("shipping_address", request.shipping_address)?,

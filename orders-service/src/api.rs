@@ -30,19 +30,20 @@ impl OrdersService for Api {
         &self,
         request: Request<GetOrderRequest>,
     ) -> Result<Response<WireOrder>, tonic::Status> {
+        let context = Context::of(&request);
         let request = request.into_inner();
+        let owner = context.about(convert::any_user_id("user_id", request.user_id)?);
         let id: OrderId = convert::parse("order_id", &request.order_id)?;
-        let owner = convert::any_user_id("user_id", request.user_id)?;
-        let order = self.orders.order(id, owner).await?;
-        Ok(Response::new(order.into()))
+        render(&context, self.orders.order(id, owner).await?)
     }
 
     async fn list_orders(
         &self,
         request: Request<ListOrdersRequest>,
     ) -> Result<Response<ListOrdersResponse>, tonic::Status> {
+        let context = Context::of(&request);
         let request = request.into_inner();
-        let user = convert::user_id("user_id", request.user_id)?;
+        let user = context.about(convert::user_id("user_id", request.user_id)?);
         let status = status(request.status)?;
         let size = convert::page_size(request.page_size)?;
         let after = Cursor::open(&request.page_token, user, status)?;
@@ -57,24 +58,22 @@ impl OrdersService for Api {
         &self,
         request: Request<UpdateOrderStatusRequest>,
     ) -> Result<Response<WireOrder>, tonic::Status> {
-        let origin = Context::of(&request).origin();
+        let context = Context::of(&request);
         let request = request.into_inner();
         let id: OrderId = convert::parse("order_id", &request.order_id)?;
         let to = status(request.status)?.ok_or_else(unknown_status)?;
-        let order = self.orders.change_status(id, to, &origin).await?;
-        Ok(Response::new(order.into()))
+        render(&context, self.orders.change_status(id, to, &context.origin()).await?)
     }
 
     async fn cancel_order(
         &self,
         request: Request<CancelOrderRequest>,
     ) -> Result<Response<WireOrder>, tonic::Status> {
-        let traceparent = Context::of(&request).traceparent();
+        let context = Context::of(&request);
         let request = request.into_inner();
+        let owner = context.about(convert::any_user_id("user_id", request.user_id)?);
         let id: OrderId = convert::parse("order_id", &request.order_id)?;
-        let owner = convert::any_user_id("user_id", request.user_id)?;
-        let order = self.orders.cancel(id, owner, traceparent).await?;
-        Ok(Response::new(order.into()))
+        render(&context, self.orders.cancel(id, owner, context.traceparent()).await?)
     }
 
     type WatchOrderStream = BoxStream<'static, Result<WireOrder, tonic::Status>>;
@@ -83,12 +82,18 @@ impl OrdersService for Api {
         &self,
         request: Request<WatchOrderRequest>,
     ) -> Result<Response<Self::WatchOrderStream>, tonic::Status> {
+        let context = Context::of(&request);
         let request = request.into_inner();
+        let owner = context.about(convert::any_user_id("user_id", request.user_id)?);
         let id: OrderId = convert::parse("order_id", &request.order_id)?;
-        let owner = convert::any_user_id("user_id", request.user_id)?;
         let changes = self.orders.watch(id, owner).await?;
         Ok(Response::new(changes.map_ok(WireOrder::from).map_err(tonic::Status::from).boxed()))
     }
+}
+
+fn render(context: &Context, order: Order) -> Result<Response<WireOrder>, tonic::Status> {
+    context.about(order.purchase.user_id);
+    Ok(Response::new(order.into()))
 }
 
 /// The key of the last order of a page, with what the list was asked for: a token of one list is of no use

@@ -1,5 +1,6 @@
 //! The wire: parse, call, render.
 
+use platform::Context;
 use proto::payment::payment_service_server::PaymentService;
 use proto::payment::{
     AuthorizeRequest, CaptureRequest, GetPaymentRequest, Payment as WirePayment, PaymentStatus,
@@ -23,36 +24,42 @@ type Reply = Result<Response<WirePayment>, tonic::Status>;
 #[tonic::async_trait]
 impl PaymentService for Api {
     async fn authorize(&self, request: Request<AuthorizeRequest>) -> Reply {
-        let (checkout_id, terms) = self.terms(request.into_inner())?;
-        render(self.cashier.authorize(checkout_id, terms).await?)
+        let context = Context::of(&request);
+        let (checkout_id, terms) = self.terms(&context, request.into_inner())?;
+        render(&context, self.cashier.authorize(checkout_id, terms).await?)
     }
 
     async fn capture(&self, request: Request<CaptureRequest>) -> Reply {
-        render(self.cashier.capture(checkout_id(&request.into_inner().checkout_id)?).await?)
+        let context = Context::of(&request);
+        render(&context, self.cashier.capture(checkout_id(&request.into_inner().checkout_id)?).await?)
     }
 
     async fn void(&self, request: Request<VoidRequest>) -> Reply {
-        render(self.cashier.void(checkout_id(&request.into_inner().checkout_id)?).await?)
+        let context = Context::of(&request);
+        render(&context, self.cashier.void(checkout_id(&request.into_inner().checkout_id)?).await?)
     }
 
     async fn charge(&self, request: Request<AuthorizeRequest>) -> Reply {
-        let (checkout_id, terms) = self.terms(request.into_inner())?;
-        render(self.cashier.charge(checkout_id, terms).await?)
+        let context = Context::of(&request);
+        let (checkout_id, terms) = self.terms(&context, request.into_inner())?;
+        render(&context, self.cashier.charge(checkout_id, terms).await?)
     }
 
     async fn refund(&self, request: Request<RefundRequest>) -> Reply {
-        render(self.cashier.refund(checkout_id(&request.into_inner().checkout_id)?).await?)
+        let context = Context::of(&request);
+        render(&context, self.cashier.refund(checkout_id(&request.into_inner().checkout_id)?).await?)
     }
 
     async fn get_payment(&self, request: Request<GetPaymentRequest>) -> Reply {
-        render(self.cashier.find(checkout_id(&request.into_inner().checkout_id)?).await?)
+        let context = Context::of(&request);
+        render(&context, self.cashier.find(checkout_id(&request.into_inner().checkout_id)?).await?)
     }
 }
 
 impl Api {
-    fn terms(&self, request: AuthorizeRequest) -> Result<(CheckoutId, Terms), Invalid> {
+    fn terms(&self, context: &Context, request: AuthorizeRequest) -> Result<(CheckoutId, Terms), Invalid> {
+        let user_id = context.about(convert::user_id("user_id", request.user_id)?);
         let checkout_id = checkout_id(&request.checkout_id)?;
-        let user_id = convert::user_id("user_id", request.user_id)?;
         let amount = convert::money("amount", request.amount)?;
         if amount.minor <= 0 {
             return Err(Invalid::new("amount", "must be more than nothing"));
@@ -69,7 +76,8 @@ fn checkout_id(text: &str) -> Result<CheckoutId, Invalid> {
     convert::parse("checkout_id", text)
 }
 
-fn render(payment: Payment) -> Reply {
+fn render(context: &Context, payment: Payment) -> Reply {
+    context.about(payment.terms.as_ref().map(|terms| terms.user_id));
     Ok(Response::new(payment.into()))
 }
 

@@ -3,12 +3,13 @@
 mod timeout;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use tokio::time::Instant;
 use tonic::metadata::MetadataValue;
+use types::UserId;
 
 use crate::ids::{Ids, RandomIds};
 use crate::trace::{self, Kind, Span, Trace, Tracer};
@@ -24,12 +25,28 @@ const MAX_REQUEST_ID: usize = 128;
 /// What a call may take where nobody set a limit.
 const DEFAULT_BUDGET: Duration = Duration::from_secs(30);
 
-/// The request id, the W3C trace context and the deadline of a call. Cheap to clone.
+/// The request id, the W3C trace context and the deadline of a call, and whom it is about. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Context {
-    request_id: Arc<str>,
+    call: Arc<Call>,
     trace: Trace,
     deadline: Instant,
+}
+
+/// What all clones of a context share.
+#[derive(Debug)]
+struct Call {
+    request_id: String,
+    /// Known once the message was read, which is after the call was made.
+    user: OnceLock<UserId>,
+}
+
+impl Call {
+    /// With this request id if a client may choose it, else with one of our own.
+    fn new(request_id: &[u8], ids: &dyn Ids) -> Arc<Self> {
+        let request_id = acceptable(request_id).map_or_else(|| ids.next().to_string(), str::to_owned);
+        Arc::new(Self { request_id, user: OnceLock::new() })
+    }
 }
 
 /// What is kept of a request by work that goes on when the request is over.
@@ -65,12 +82,9 @@ impl Context {
 
     /// A context of what goes on for a request that may be over, with a budget of its own.
     pub fn going_on(origin: &Origin, ids: &dyn Ids, budget: Duration) -> Self {
-        let request_id = match acceptable(origin.request_id.as_bytes()) {
-            Some(text) => Arc::from(text),
-            None => Arc::from(ids.next().to_string()),
-        };
+        let call = Call::new(origin.request_id.as_bytes(), ids);
         let trace = Trace::parse(origin.traceparent.as_bytes()).unwrap_or_else(|| Trace::begin(ids.next()));
-        Self { request_id, trace, deadline: Instant::now() + budget }
+        Self { call, trace, deadline: Instant::now() + budget }
     }
 
     /// What is to be kept of this request by work that goes on when it is over.
@@ -95,14 +109,11 @@ impl Context {
         tracer: &Tracer,
         kind: Kind,
     ) -> (Self, Option<Span>) {
-        let request_id = match headers.get(REQUEST_ID).and_then(|value| acceptable(value.as_bytes())) {
-            Some(text) => Arc::from(text),
-            None => Arc::from(ids.next().to_string()),
-        };
+        let call = Call::new(headers.get(REQUEST_ID).map_or(b"", HeaderValue::as_bytes), ids);
         let parent = headers.get(TRACEPARENT).and_then(|value| Trace::parse(value.as_bytes()));
         let (trace, span) = tracer.arrive(kind, parent, ids);
         let budget = grpc_timeout(headers).map_or(limit, |timeout| timeout.min(limit));
-        (Self { request_id, trace, deadline: Instant::now() + budget }, span)
+        (Self { call, trace, deadline: Instant::now() + budget }, span)
     }
 
     /// The same call with no more than `budget` left.
@@ -136,7 +147,21 @@ impl Context {
 
     /// The request id: 1 to 128 visible ASCII characters.
     pub fn request_id(&self) -> &str {
-        &self.request_id
+        &self.call.request_id
+    }
+
+    /// Says which user the call is about, for its log line; nothing else comes of it, and nothing is sent on. Who was
+    /// named first stays. What it was given is given back: `ctx.about(parsed?)`.
+    pub fn about<U: Into<Option<UserId>> + Copy>(&self, user: U) -> U {
+        if let Some(user) = user.into() {
+            self.call.user.get_or_init(|| user);
+        }
+        user
+    }
+
+    /// Which user the call is about, as far as that is known by now.
+    pub(crate) fn user(&self) -> Option<UserId> {
+        self.call.user.get().copied()
     }
 
     /// The trace as a W3C `traceparent`, with our span if there is one: for outgoing calls and events.
@@ -158,8 +183,6 @@ fn acceptable(id: &[u8]) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
@@ -230,6 +253,17 @@ mod tests {
         let unknown = Context::going_on(&Origin::default(), &RandomIds, DEFAULT_BUDGET);
         assert!(!unknown.request_id().is_empty());
         assert_ne!(unknown.traceparent(), context.traceparent());
+    }
+
+    #[test]
+    fn whom_a_call_is_about_is_said_once_and_goes_no_further() {
+        let context = arriving(&[]);
+        let user = |id| UserId::try_from(id).unwrap();
+        assert_eq!((context.about(None), context.user()), (None, None));
+        assert_eq!(context.within(DEFAULT_BUDGET).about(user(7)), user(7));
+        assert_eq!((context.about(Some(user(8))), context.user()), (Some(user(8)), Some(user(7))));
+        let outgoing = context.request(()).into_parts().0.into_headers();
+        assert_eq!(Context::arriving(&outgoing, &RandomIds, DEFAULT_BUDGET).user(), None);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use tonic::body::Body;
 use tonic::{Code, Status};
 use tower::Service as _;
 use tracing::Instrument as _;
+use types::UserId;
 
 use super::body::{Guarded, Limited};
 use super::{Server, Shared};
@@ -126,6 +127,7 @@ impl Call {
                     method = self.method(),
                     status = ?code,
                     duration_ms = crate::milliseconds(began.elapsed()),
+                    user_id = context.user().map(UserId::get),
                     request_id = context.request_id(),
                     trace_id = %context.trace_id(),
                     "call"

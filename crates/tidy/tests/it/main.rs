@@ -15,6 +15,8 @@ mod security;
 #[cfg(test)]
 mod stores;
 #[cfg(test)]
+mod users;
+#[cfg(test)]
 mod violation;
 #[cfg(test)]
 mod words;
