@@ -73,7 +73,7 @@ impl OrdersService for Api {
         let request = request.into_inner();
         let owner = context.about(convert::any_user_id("user_id", request.user_id)?);
         let id: OrderId = convert::parse("order_id", &request.order_id)?;
-        render(&context, self.orders.cancel(id, owner, context.traceparent()).await?)
+        render(&context, self.orders.cancel(id, owner, &context.origin()).await?)
     }
 
     type WatchOrderStream = BoxStream<'static, Result<WireOrder, tonic::Status>>;

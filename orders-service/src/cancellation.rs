@@ -6,6 +6,7 @@ pub mod steps;
 
 use std::time::Duration;
 
+use platform::Origin;
 use proto::Reason;
 use types::{CheckoutId, Money, OrderId, Timestamp, UserId};
 
@@ -97,8 +98,8 @@ pub struct Cancellation {
     pub user_id: UserId,
     /// What was paid, and is given back.
     pub total: Money,
-    /// The trace of the request that began it (W3C `traceparent`).
-    pub traceparent: Option<String>,
+    /// Of the request that began it.
+    pub origin: Origin,
     /// How far it has come.
     pub state: State,
     /// Calls made in this state.
@@ -115,13 +116,13 @@ pub struct Cancellation {
 
 impl Cancellation {
     /// The cancellation of an order, in nobody's hands yet.
-    pub fn of(order: &Order, traceparent: String, now: Timestamp) -> Self {
+    pub fn of(order: &Order, origin: Origin, now: Timestamp) -> Self {
         Self {
             order_id: order.id,
             checkout_id: order.purchase.checkout_id,
             user_id: order.purchase.user_id,
             total: order.purchase.total,
-            traceparent: Some(traceparent).filter(|trace| !trace.is_empty()),
+            origin,
             state: State::Refunding,
             attempts: 0,
             // A clock that was set back does not make an order younger than it is.
@@ -193,8 +194,8 @@ mod tests {
     fn attempts_are_counted_in_each_state_and_twenty_are_stuck() {
         let at = |micros| Timestamp::from_micros(micros);
         let order = Order::new(Purchase::try_from(fixtures::completed(1, 7)).unwrap(), at(50));
-        let begun = Cancellation::of(&order, String::new(), at(7));
-        assert_eq!((begun.requested_at, begun.due_at, &begun.traceparent), (at(50), at(7), &None));
+        let begun = Cancellation::of(&order, Origin::default(), at(7));
+        assert_eq!((begun.requested_at, begun.due_at), (at(50), at(7)));
         let mut stuck = begun;
         for attempt in 1..=STUCK_AFTER {
             assert!(!stuck.is_stuck());

@@ -133,7 +133,7 @@ impl Orders {
         &self,
         id: OrderId,
         owner: Option<UserId>,
-        traceparent: String,
+        request: &platform::Origin,
     ) -> Result<Order, Error> {
         // Each turn more means that somebody else took a step meanwhile, and there are only a few to take.
         loop {
@@ -142,7 +142,7 @@ impl Orders {
                 Cancel::Begun => return Ok(order),
                 Cancel::Begins => {}
             }
-            let cancellation = Cancellation::of(&order, traceparent.clone(), self.world.clock.now());
+            let cancellation = Cancellation::of(&order, request.clone(), self.world.clock.now());
             if fault::around("orders.cancel", self.store.cancel(order.status, &cancellation)).await? {
                 self.due.notify_one();
                 self.watchers.changed(id);

@@ -15,6 +15,8 @@ use platform::{Context, Origin, World, fault};
 use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+use tracing::field::display;
 use types::OrderId;
 use uuid::Uuid;
 
@@ -106,20 +108,25 @@ impl Executor {
 
     /// Makes call after call until the end, a repeat that is due later, a loss of the lease, or shutdown.
     async fn drive(self, mut cancellation: Cancellation, stopping: CancellationToken) {
-        loop {
-            let span = self.span(&cancellation);
-            match Span::only(span.as_ref(), self.step(&cancellation, &stopping)).await {
-                Some(after) => cancellation = after,
-                None => return,
+        let Origin { request_id, .. } = &cancellation.origin;
+        let trace_id = cancellation.origin.trace_id().map(display);
+        let lines = tracing::info_span!(parent: None, "cancellation", request_id, trace_id);
+        let steps = async {
+            loop {
+                let span = self.span(&cancellation);
+                match Span::only(span.as_ref(), self.step(&cancellation, &stopping)).await {
+                    Some(after) => cancellation = after,
+                    None => return,
+                }
             }
-        }
+        };
+        steps.instrument(lines).await;
     }
 
     /// The span of the step that is next. Nobody waits for it: who has cancelled was answered before.
     fn span(&self, cancellation: &Cancellation) -> Option<Span> {
         let name = || format!("cancellation {}", cancellation.state.as_str());
-        let mut span =
-            self.world.tracer.take_over(Kind::Internal, cancellation.traceparent.as_deref()?, name)?;
+        let mut span = self.world.tracer.take_over(Kind::Internal, &cancellation.origin.traceparent, name)?;
         span.set("oxcart.order.id", cancellation.order_id.to_string());
         Some(span)
     }
@@ -157,9 +164,7 @@ impl Executor {
 
     /// Makes the call of the state, keeping the lease meanwhile. `None` when the lease was lost.
     async fn call(&self, cancellation: &Cancellation) -> Option<Outcome> {
-        let traceparent = cancellation.traceparent.clone().unwrap_or_default();
-        let origin = Origin { traceparent, ..Origin::default() };
-        let context = Context::going_on(&origin, self.world.ids.as_ref(), CALL_TIMEOUT);
+        let context = Context::going_on(&cancellation.origin, self.world.ids.as_ref(), CALL_TIMEOUT);
         let call = steps::perform(&self.peers, &context, cancellation);
         let renew = || async {
             let renewed = self.store.renew(cancellation, self.world.clock.now()).await;

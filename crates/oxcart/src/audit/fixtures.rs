@@ -202,7 +202,7 @@ pub(super) fn cancelling(facts: &mut Facts) {
     let order = first_order(facts);
     order.status = order::Status::Cancelling;
     order.updated_at = at(95);
-    let cancellation = Cancellation::of(order, String::new(), at(95));
+    let cancellation = Cancellation::of(order, Origin::default(), at(95));
     facts.orders.cancellations.push(cancellation);
 }
 

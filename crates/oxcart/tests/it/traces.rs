@@ -192,7 +192,8 @@ async fn a_purchase(shop: &Shop, watch: &Watch, log: &str) -> Tree {
     tree
 }
 
-/// The order is looked for by somebody else, then cancelled by its owner: the lines say whom each call is about.
+/// The order is looked for by somebody else, then cancelled by its owner: the lines say whom each call is about, and
+/// what goes on after the request has its id.
 async fn given_back(shop: &Shop, watch: &Watch) {
     let order = shop.user(7).orders(1).await[0]["id"].as_str().unwrap().to_owned();
     let path = format!("/api/v1/orders/{order}");
@@ -202,9 +203,14 @@ async fn given_back(shop: &Shop, watch: &Watch) {
     };
     assert_eq!(ask(8, Method::GET, &path, "look-1").await, StatusCode::NOT_FOUND);
     assert_eq!(ask(7, Method::POST, &format!("{path}/cancel"), "return-1").await, StatusCode::ACCEPTED);
+    let ended = async || watch.lines().into_iter().find(|line| line["message"] == "order cancelled");
+    let ended = eventually("the end of the cancellation", SOON, ended).await;
+    assert_eq!(ended["span"]["request_id"], "return-1", "{ended}");
     let lines = watch.lines();
     assert_eq!(calls(&lines, "look-1"), [("orders", "GetOrder", Some(8))].into());
-    assert_eq!(calls(&lines, "return-1"), [("orders", "CancelOrder", Some(7))].into());
+    let wanted =
+        [("orders", "CancelOrder", Some(7)), ("payment", "Refund", Some(7)), ("inventory", "Restock", None)];
+    assert_eq!(calls(&lines, "return-1"), wanted.into());
 }
 
 /// The calls of a request, with whom each is about.

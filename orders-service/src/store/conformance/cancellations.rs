@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use platform::Origin;
 use platform::config::Location;
 use platform::lease::{HORIZON, Held, LEASE, Lease};
 use sqlx::postgres::PgConnectOptions;
@@ -53,13 +54,18 @@ impl<'a> Time<'a> {
     }
 }
 
+/// Of the requests that begin cancellations here.
+fn origin() -> Origin {
+    Origin { request_id: "request-1".into(), traceparent: "trace".into() }
+}
+
 /// Orders with these numbers, being cancelled.
 async fn begun(store: &Arc<dyn Store>, numbers: &[u128], now: Timestamp) -> Vec<Cancellation> {
     let mut begun = Vec::new();
     for &number in numbers {
         let order = order(number, 7, 100);
         make(store, &order).await;
-        let cancellation = Cancellation::of(&order, "trace".into(), now);
+        let cancellation = Cancellation::of(&order, origin(), now);
         assert!(store.cancel(Status::Confirmed, &cancellation).await.unwrap());
         begun.push(cancellation);
     }
@@ -82,7 +88,7 @@ async fn save(store: &Arc<dyn Store>, before: &Cancellation, after: &Cancellatio
 async fn an_order_is_cancelled_once_and_from_where_it_is(place: &Place) {
     let (store, time) = (open(place).await, Time::begin(place));
     let order = order(1, 7, 100);
-    let cancellation = Cancellation::of(&order, "trace".into(), time.now);
+    let cancellation = Cancellation::of(&order, origin(), time.now);
     assert!(!store.cancel(Status::Confirmed, &cancellation).await.unwrap(), "there is no such order");
     make(&store, &order).await;
     assert!(!store.cancel(Status::Processing, &cancellation).await.unwrap());
@@ -110,7 +116,7 @@ async fn writes_are_fenced(place: &Place) {
     let (store, mut time) = (open(place).await, Time::begin(place));
     begun(&store, &[1], time.now).await;
     let mine = store.claim(ME, 10, time.now).await.unwrap().remove(0);
-    assert_eq!(mine.fence, 1);
+    assert_eq!((mine.fence, &mine.origin), (1, &origin()));
     assert_eq!(store.claim(PEER, 10, time.now).await.unwrap(), [], "it is leased to me");
     time.advance(LEASE).await;
     let theirs = store.claim(PEER, 10, time.now).await.unwrap().remove(0);
@@ -171,6 +177,7 @@ async fn an_end_is_one_write_with_its_event(place: &Place) {
     let event = &snapshot.outbox[1].row.event;
     assert_eq!(Some(event), announcement::cancelled(&cancelled).as_ref());
     assert_eq!((event.kind.as_str(), event.key.as_str()), ("order.cancelled.v1", "7"));
+    assert_eq!(event.request_id.as_deref(), Some("request-1"));
     assert_eq!(store.claim(PEER, 9, end.after(LEASE)).await.unwrap(), []);
     assert_eq!(store.next_due(end).await.unwrap(), None);
 }

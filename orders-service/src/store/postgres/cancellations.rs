@@ -30,7 +30,8 @@ macro_rules! unfinished {
 /// What is kept of a cancellation, with what its order says.
 macro_rules! columns {
     () => {
-        "order_id, state, attempts, traceparent, requested_at, due_at, fence, ended_at,
+        "order_id, state, attempts, coalesce(traceparent, '') AS traceparent, request_id, requested_at, due_at, fence,
+         ended_at,
          checkout_id, user_id, total_minor, currency"
     };
 }
@@ -46,15 +47,16 @@ impl Cancellations for Postgres {
                      RETURNING id
                  )
                  INSERT INTO cancellations
-                 (order_id, state, attempts, traceparent, requested_at, due_at, lease_until, fence)
-                 SELECT id, $4, $5, $6, $2, now(), now(), $7 FROM cancelled",
+                 (order_id, state, attempts, traceparent, request_id, requested_at, due_at, lease_until, fence)
+                 SELECT id, $4, $5, $6, $7, $2, now(), now(), $8 FROM cancelled",
             )
             .bind(cancellation.order_id.0)
             .bind(OffsetDateTime::from(cancellation.requested_at))
             .bind(from.as_str())
             .bind(cancellation.state.as_str())
             .bind(i64::from(cancellation.attempts))
-            .bind(&cancellation.traceparent)
+            .bind(&cancellation.origin.traceparent)
+            .bind(&cancellation.origin.request_id)
             .bind(cancellation.fence)
             .execute(&mut *self.database.connection().await?)
             .await

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use platform::Origin;
 use sql::Error;
 use sqlx::types::time::OffsetDateTime;
 use types::{Address, CheckoutId, Currency, Money, OrderId, ProductId, Quantity, UserId};
@@ -57,7 +58,8 @@ pub(super) struct Cancellation {
     order_id: Uuid,
     state: String,
     attempts: i64,
-    traceparent: Option<String>,
+    traceparent: String,
+    request_id: String,
     requested_at: OffsetDateTime,
     due_at: OffsetDateTime,
     fence: i64,
@@ -164,7 +166,7 @@ impl Cancellation {
             checkout_id: CheckoutId(self.checkout_id),
             user_id: UserId::try_from(self.user_id).map_err(Error::defect)?,
             total: Money::new(self.total_minor, currency),
-            traceparent: self.traceparent,
+            origin: Origin { request_id: self.request_id, traceparent: self.traceparent },
             state,
             attempts: u32::try_from(self.attempts).map_err(Error::defect)?,
             requested_at: self.requested_at.into(),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::str::FromStr as _;
 use std::sync::Arc;
 
+use platform::Origin;
 use platform::config::Location;
 use platform::metrics::Metrics;
 use sql::Error;
@@ -95,7 +96,8 @@ async fn a_cancellation_is_begun_once_and_given_to_one() {
             make(&stores[0], &order).await;
             let mut callers = JoinSet::new();
             for store in stores.iter().cycle().take(4) {
-                let (store, cancellation) = (Arc::clone(store), Cancellation::of(&order, String::new(), now));
+                let (store, cancellation) =
+                    (Arc::clone(store), Cancellation::of(&order, Origin::default(), now));
                 callers.spawn(async move { store.cancel(Status::Confirmed, &cancellation).await.unwrap() });
             }
             assert_eq!(callers.join_all().await.into_iter().filter(|begun| *begun).count(), 1);

@@ -25,8 +25,8 @@ macro_rules! unfinished {
 /// What is kept of a cancellation, with what its order says.
 macro_rules! select {
     () => {
-        "SELECT order_id, state, attempts, traceparent, requested_at, due_at, fence, ended_at,
-                checkout_id, user_id, total_minor, currency
+        "SELECT order_id, state, attempts, coalesce(traceparent, '') AS traceparent, request_id, requested_at, due_at,
+                fence, ended_at, checkout_id, user_id, total_minor, currency
          FROM cancellations JOIN orders ON id = order_id "
     };
 }
@@ -51,13 +51,15 @@ impl Cancellations for Sqlite {
                     }
                     sqlx::query(
                         "INSERT INTO cancellations
-                         (order_id, state, attempts, traceparent, requested_at, due_at, lease_until, fence)
-                         VALUES (?, ?, ?, ?, ?, ?, 0, ?)",
+                         (order_id, state, attempts, traceparent, request_id, requested_at, due_at, lease_until,
+                          fence)
+                         VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?)",
                     )
                     .bind(cancellation.order_id.to_string())
                     .bind(cancellation.state.as_str())
                     .bind(cancellation.attempts)
-                    .bind(&cancellation.traceparent)
+                    .bind(&cancellation.origin.traceparent)
+                    .bind(&cancellation.origin.request_id)
                     .bind(cancellation.requested_at.micros())
                     .bind(cancellation.due_at.micros())
                     .bind(cancellation.fence)

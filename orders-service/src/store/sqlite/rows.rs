@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::str::FromStr;
 
+use platform::Origin;
 use sql::Error;
 use types::{Address, Currency, Money, OrderId, ProductId, Quantity, Timestamp, UserId};
 use uuid::Uuid;
@@ -48,7 +49,8 @@ pub(super) struct Cancellation {
     order_id: String,
     state: String,
     attempts: i64,
-    traceparent: Option<String>,
+    traceparent: String,
+    request_id: String,
     requested_at: i64,
     due_at: i64,
     fence: i64,
@@ -143,7 +145,7 @@ impl Cancellation {
             checkout_id: parse(&self.checkout_id)?,
             user_id: UserId::try_from(self.user_id).map_err(Error::defect)?,
             total: Money::new(self.total_minor, currency),
-            traceparent: self.traceparent,
+            origin: Origin { request_id: self.request_id, traceparent: self.traceparent },
             state,
             attempts: u32::try_from(self.attempts).map_err(Error::defect)?,
             requested_at: Timestamp::from_micros(self.requested_at),

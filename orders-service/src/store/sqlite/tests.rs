@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use platform::Origin;
 use platform::metrics::Metrics;
 use testkit::TempDir;
 
@@ -35,7 +36,8 @@ async fn a_file_of_the_first_version_is_brought_up_to_date() {
         let order = order(number, 7, 100);
         assert_eq!(new.order(order.id).await.unwrap().as_ref(), Some(&order));
     }
-    let cancellation = Cancellation::of(&snapshot.orders[0], String::new(), snapshot.orders[0].created_at);
+    let cancellation =
+        Cancellation::of(&snapshot.orders[0], Origin::default(), snapshot.orders[0].created_at);
     assert!(new.cancel(Status::Confirmed, &cancellation).await.unwrap());
     // Lines and inbox still refer to orders that must be there, and a status is still one of those known.
     for wrong in ["DELETE FROM orders", "UPDATE orders SET status = 'LOST'"] {
