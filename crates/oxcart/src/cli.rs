@@ -33,7 +33,7 @@ const AUDIT_PATIENCE: Duration = Duration::from_secs(10);
 /// found violations.
 pub fn run(settings: Config) -> ExitCode {
     // A command runs beside a shop, whose port for metrics is taken. What it does is no request.
-    let traces = Traces { otel_exporter_otlp_endpoint: None, ..settings.log.traces };
+    let traces = Traces { otel_exporter_otlp_endpoint: None, ..settings.log.traces.clone() };
     let log = Log { metrics_addr: None, traces, ..settings.log.clone() };
     match settings.command.clone() {
         None => {

@@ -50,7 +50,7 @@ where
         let shutdown = CancellationToken::new();
         let impatient = second_signal(program, shutdown.clone());
         let (metrics, serving) = metrics(program, log.metrics_addr).await?;
-        let tracer = Tracer::open(&log.traces, program, &metrics)?;
+        let tracer = Tracer::open(&log.traces, program, &metrics).await?;
         tokio::select! {
             outcome = start(World { metrics, tracer: tracer.clone(), ..World::real() }, shutdown) => {
                 tracer.close().await;

@@ -1,4 +1,4 @@
-//! TLS 1.2 and 1.3, for the gateway's clients and between the programs: one way to read certificates, to take new ones
+//! TLS 1.2 and 1.3, for the gateway's clients, between the programs and to a collector: one way to read certificates, to take new ones
 //! while they are in use, and to shake hands.
 //!
 //! The provider of cryptography is aws-lc-rs everywhere, which the drivers of the stores bring along.
@@ -6,6 +6,7 @@
 mod anybody;
 mod credentials;
 mod files;
+mod roots;
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use crate::transport::{self, Transport};
 pub use anybody::connect_to_anybody;
 pub use credentials::Credentials;
 pub use files::{File, Files};
+pub(crate) use roots::Roots;
 
 /// Between two looks at the files.
 pub const LOOK_EVERY: Duration = Duration::from_secs(10);

@@ -56,9 +56,10 @@ impl Tracer {
     /// sent before the first span, and a collector that is away is no error. Must be called inside a tokio runtime.
     ///
     /// # Errors
-    /// Settings that can't be used, beside ours the `OTEL_…` variables that the exporter reads itself.
-    pub fn open(settings: &Settings, program: &'static str, metrics: &Metrics) -> anyhow::Result<Self> {
-        Ok(match Pipeline::open(settings, metrics)? {
+    /// Settings that can't be used, beside ours the `OTEL_…` variables that the exporter reads itself; and a system without
+    /// root certificates, where it needs them.
+    pub async fn open(settings: &Settings, program: &'static str, metrics: &Metrics) -> anyhow::Result<Self> {
+        Ok(match Pipeline::open(settings, metrics).await? {
             Some(pipeline) => Self(Some(Program::new(Arc::new(pipeline), program)?)),
             None => Self::default(),
         })

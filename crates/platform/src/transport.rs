@@ -1,7 +1,7 @@
 //! The way to another service: over TCP or in this process, the same to whoever calls.
 
 mod attempt;
-mod secured;
+pub(crate) mod secured;
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -27,7 +27,7 @@ use crate::metrics::{Gauge, Metrics};
 use crate::tls::Credentials;
 use crate::trace::{Span, rpc};
 use attempt::Attempt;
-use secured::Whom;
+use secured::Hands;
 
 /// A peer that does not take the connection by then can't be reached.
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
@@ -110,7 +110,9 @@ impl Transport {
         if !credentials.can_connect() {
             return Err(Error::NoRoots { peer });
         }
-        Self::to_each(peer, addresses, |address| secured::channel(peer, address, credentials, Whom::Trusted))
+        Self::to_each(peer, addresses, |address| {
+            secured::channel(peer, address, Hands::Ours(credentials.clone()))
+        })
     }
 
     /// The same to whoever answers, who is shown these credentials: for a program that asks itself.
@@ -119,7 +121,9 @@ impl Transport {
         address: &str,
         credentials: &Credentials,
     ) -> Result<Self, Error> {
-        Self::to_each(peer, address, |address| secured::channel(peer, address, credentials, Whom::Anybody))
+        Self::to_each(peer, address, |address| {
+            secured::channel(peer, address, Hands::ToAnybody(credentials.clone()))
+        })
     }
 
     fn to_each(

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
@@ -15,16 +14,24 @@ use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::{Span, status::StatusCode};
+use platform::metrics::Metrics;
+use platform::tls::{Credentials, File, Files, GRPC};
+use platform::{World, grpc};
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tonic::metadata::MetadataMap;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
+use crate::Certificate;
+
 /// A collector that speaks OTLP over gRPC on a port of its own, until it is dropped.
 pub struct Collector {
-    address: SocketAddr,
-    spans: Arc<Mutex<Vec<Collected>>>,
-    _serving: JoinSet<()>,
+    url: String,
+    memory: Memory,
+    serving: JoinSet<()>,
 }
 
 /// A span as it arrived. Ids are hexadecimal, values as text.
@@ -63,26 +70,56 @@ impl Collector {
     /// # Panics
     /// Where no port can be had.
     pub async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
-        let address = listener.local_addr().expect("a listener has an address");
-        let spans = Arc::<Mutex<Vec<Collected>>>::default();
-        let service = TraceServiceServer::new(Memory(spans.clone()));
-        let mut serving = JoinSet::new();
-        serving.spawn(async move {
+        let (mut collector, listener) = Self::bound("http://127.0.0.1").await;
+        let service = TraceServiceServer::new(collector.memory.clone());
+        collector.serving.spawn(async move {
             let server = tonic::transport::Server::builder().add_service(service);
             let _ = server.serve_with_incoming(TcpIncoming::from(listener)).await;
         });
-        Self { address, spans, _serving: serving }
+        collector
+    }
+
+    /// Starts one that speaks TLS and shows this certificate; it is called `localhost`.
+    ///
+    /// # Panics
+    /// Where no port can be had.
+    pub async fn start_secured(certificate: &Certificate) -> Self {
+        let (mut collector, listener) = Self::bound("https://localhost").await;
+        let dir = TempDir::new().expect("a directory can be made");
+        certificate.write(dir.path());
+        let file = |variable, name| File { variable, path: dir.path().join(name) };
+        let files = Files { cert: file("TLS_CERT", "tls.crt"), key: file("TLS_KEY", "tls.key"), ca: None };
+        let credentials = Credentials::open(files, GRPC).await.expect("the certificate is good");
+        let world = World { metrics: Metrics::default(), ..World::real() };
+        let service = TraceServiceServer::new(collector.memory.clone());
+        let server = grpc::server("collector", &world).add(service).build();
+        collector.serving.spawn(async move {
+            let _ = server.serve_secured(listener, &credentials, CancellationToken::new()).await;
+        });
+        collector
+    }
+
+    async fn bound(host: &str) -> (Self, TcpListener) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let port = listener.local_addr().expect("a listener has an address").port();
+        let (memory, serving) = (Memory::default(), JoinSet::new());
+        (Self { url: format!("{host}:{port}"), memory, serving }, listener)
     }
 
     /// As `OTEL_EXPORTER_OTLP_ENDPOINT` has it.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        self.url.clone()
     }
 
     /// All that has arrived.
     pub fn spans(&self) -> Vec<Collected> {
-        self.spans.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.memory.spans.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A header of what was sent last.
+    pub fn header(&self, name: &str) -> Option<String> {
+        let headers = self.memory.headers.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(headers.get(name)?.to_str().ok()?.to_owned())
     }
 
     /// What has arrived of one trace.
@@ -91,7 +128,11 @@ impl Collector {
     }
 }
 
-struct Memory(Arc<Mutex<Vec<Collected>>>);
+#[derive(Clone, Default)]
+struct Memory {
+    spans: Arc<Mutex<Vec<Collected>>>,
+    headers: Arc<Mutex<MetadataMap>>,
+}
 
 #[tonic::async_trait]
 impl TraceService for Memory {
@@ -99,7 +140,8 @@ impl TraceService for Memory {
         &self,
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
-        let mut spans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *self.headers.lock().unwrap_or_else(PoisonError::into_inner) = request.metadata().clone();
+        let mut spans = self.spans.lock().unwrap_or_else(PoisonError::into_inner);
         for of_a_program in request.into_inner().resource_spans {
             let resource = texts(&of_a_program.resource.unwrap_or_default().attributes);
             let service = resource.get("service.name").cloned().unwrap_or_default();

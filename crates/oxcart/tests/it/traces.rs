@@ -11,7 +11,7 @@ use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use reqwest::{Method, StatusCode};
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use testkit::{Collector, TempDir, eventually};
+use testkit::{Authority, Collector, TempDir, eventually};
 
 use crate::client::Client;
 use crate::harness::{LINES, Shop, program};
@@ -102,8 +102,8 @@ async fn steps_after_a_crash_follow_from_the_request_that_began_them() {
 #[test]
 fn a_collector_that_cant_be_used_stops_the_start() {
     for (variable, value, told) in [
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317", "it has no http:// in front"),
-        ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector:4317", "https:// is not spoken"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317", "it has no http:// or https:// in front"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://collector:4317", "ftp:// is not spoken"),
         ("OTEL_TRACES_SAMPLER", "sometimes", "wanted: always_on or always_off or traceidratio"),
         ("OTEL_TRACES_SAMPLER_ARG", "2", "it is no share of 1"),
     ] {
@@ -113,6 +113,27 @@ fn a_collector_that_cant_be_used_stops_the_start() {
         assert!(error.contains(told) && error.lines().count() == 1, "{error}");
         assert_eq!(output.status.code(), Some(2));
     }
+}
+
+/// One on the web wants TLS and a key of who sends.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hosted_collector_gets_spans_by_tls_and_with_headers() {
+    let (ca, dir) = (Authority::new(), TempDir::new().unwrap());
+    let roots = dir.path().join("ca.crt");
+    std::fs::write(&roots, ca.pem()).unwrap();
+    let collector = Collector::start_secured(&ca.sign(&["localhost"])).await;
+    let url = collector.url();
+    let variables = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str()),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", roots.to_str().unwrap()),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "api-key=key%20of%20ours,x-team=shop"),
+    ];
+    let shop = Shop::oxcart(Arc::new(TempDir::new().unwrap()), &variables).await;
+    shop.user(7).get("/api/v1/products").await;
+    let arrived = async || collector.spans().iter().any(|span| span.name == "GET /api/v1/products");
+    eventually("a request", SOON, arrived).await;
+    let headers = ["api-key", "x-team"].map(|name| collector.header(name));
+    assert_eq!(headers, [Some("key of ours".to_owned()), Some("shop".to_owned())]);
 }
 
 /// Where the spans and the lines of a shop go.

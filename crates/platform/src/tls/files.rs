@@ -71,22 +71,26 @@ impl Files {
 
     /// Those whose certificates are good.
     pub(super) fn roots(&self, pem: &Pem) -> anyhow::Result<Option<Arc<RootCertStore>>> {
-        const WANTED: &str = "the certificates of those who sign the others'";
-        let Some((file, text)) = self.ca.as_ref().zip(pem.ca.as_ref()) else { return Ok(None) };
-        let mut roots = RootCertStore::empty();
-        for certificate in file.certificates(text, WANTED)? {
-            roots.add(certificate).with_context(|| file.unusable(WANTED))?;
-        }
-        Ok(Some(Arc::new(roots)))
+        self.ca.as_ref().zip(pem.ca.as_ref()).map(|(file, text)| file.roots(text)).transpose()
     }
 }
 
 impl File {
-    async fn read(&self) -> anyhow::Result<Vec<u8>> {
+    pub(super) async fn read(&self) -> anyhow::Result<Vec<u8>> {
         let Self { variable, path } = self;
         tokio::fs::read(path)
             .await
             .with_context(|| format!("{variable}={} can't be read; wanted: a PEM file", path.display()))
+    }
+
+    /// The roots that it contains.
+    pub(super) fn roots(&self, pem: &[u8]) -> anyhow::Result<Arc<RootCertStore>> {
+        const WANTED: &str = "the certificates of those who sign the others'";
+        let mut roots = RootCertStore::empty();
+        for certificate in self.certificates(pem, WANTED)? {
+            roots.add(certificate).with_context(|| self.unusable(WANTED))?;
+        }
+        Ok(Arc::new(roots))
     }
 
     /// At least one.

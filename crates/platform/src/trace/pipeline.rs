@@ -1,9 +1,12 @@
 //! One connection to a collector, and what each program sends over it.
 
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use http::Uri;
+use http::uri::Scheme;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::{SpanExporter, WithTonicConfig as _};
@@ -16,6 +19,8 @@ use super::gate::{Counts, Gate};
 use super::{Settings, Trace};
 use crate::ids::{Ids as _, RandomIds};
 use crate::metrics::Metrics;
+use crate::tls::{File, GRPC, Roots};
+use crate::transport::secured::{self, Hands};
 
 /// A collector that does not take a connection by then is away.
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
@@ -33,14 +38,14 @@ pub(super) struct Pipeline {
 
 impl Pipeline {
     /// `None` where no collector is set.
-    pub(super) fn open(settings: &Settings, metrics: &Metrics) -> anyhow::Result<Option<Self>> {
+    pub(super) async fn open(settings: &Settings, metrics: &Metrics) -> anyhow::Result<Option<Self>> {
         // There from the start, so that who scrapes finds them.
         let counts = Counts::new(metrics);
         let Some(collector) = settings.otel_exporter_otlp_endpoint.clone() else { return Ok(None) };
-        let endpoint = Endpoint::from(collector).connect_timeout(CONNECT_WITHIN);
+        let collector = channel(collector, settings.otel_exporter_otlp_certificate.as_deref()).await?;
         let sampler = settings.sampler();
         let (instance, programs) = (RandomIds.next().to_string(), Mutex::default());
-        Ok(Some(Self { instance, collector: endpoint.connect_lazy(), sampler, counts, programs }))
+        Ok(Some(Self { instance, collector, sampler, counts, programs }))
     }
 
     /// Where the spans of one more program begin.
@@ -88,4 +93,26 @@ impl Pipeline {
             }
         }
     }
+}
+
+/// Connects when the first spans are sent, by TLS where the collector is behind `https://`.
+async fn channel(collector: Uri, roots: Option<&Path>) -> anyhow::Result<Channel> {
+    let endpoint = Endpoint::from(collector.clone()).connect_timeout(CONNECT_WITHIN);
+    if collector.scheme() != Some(&Scheme::HTTPS) {
+        return Ok(endpoint.connect_lazy());
+    }
+    let roots = match roots {
+        Some(path) => {
+            let file = File { variable: "OTEL_EXPORTER_OTLP_CERTIFICATE", path: path.to_owned() };
+            Roots::in_file(&file, GRPC).await?
+        }
+        None => Roots::of_the_system(GRPC).with_context(|| {
+            format!(
+                "OTEL_EXPORTER_OTLP_ENDPOINT={collector} can't be used without OTEL_EXPORTER_OTLP_CERTIFICATE"
+            )
+        })?,
+    };
+    secured::connect("collector", &endpoint, Hands::Empty(roots)).with_context(|| {
+        format!("OTEL_EXPORTER_OTLP_ENDPOINT={collector} can't be used: no certificate is for its host")
+    })
 }

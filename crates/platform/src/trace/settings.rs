@@ -1,5 +1,7 @@
 //! Which traces are kept, and where they go.
 
+use std::path::PathBuf;
+
 use http::Uri;
 use opentelemetry_sdk::trace::Sampler;
 
@@ -7,9 +9,12 @@ use opentelemetry_sdk::trace::Sampler;
 #[derive(clap::Args, Debug, Clone)]
 #[group(id = "traces")]
 pub struct Settings {
-    /// Collector of traces, by OTLP over gRPC, as http://127.0.0.1:4317; unset: no traces
+    /// Collector of traces, by OTLP over gRPC, as http://127.0.0.1:4317 or https://HOST:PORT; unset: no traces
     #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_parser = collector)]
     pub otel_exporter_otlp_endpoint: Option<Uri>,
+    /// PEM file with the roots of the certificate that the collector behind https:// must show; unset: those of the system
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_CERTIFICATE")]
+    pub otel_exporter_otlp_certificate: Option<PathBuf>,
     /// Which requests are traced; with parentbased_, whatever the caller has decided comes first
     #[arg(long, env = "OTEL_TRACES_SAMPLER", default_value = "parentbased_always_on")]
     pub otel_traces_sampler: Choice,
@@ -57,13 +62,13 @@ impl Settings {
 fn collector(text: &str) -> Result<Uri, String> {
     let uri: Uri = text.parse().map_err(|_| "it is no URL")?;
     match (uri.scheme_str(), uri.authority()) {
-        (Some("http"), Some(authority)) if authority.as_str().contains('@') => {
+        (Some("http" | "https"), Some(authority)) if authority.as_str().contains('@') => {
             Err("it holds a name or password".into())
         }
-        (Some("http"), Some(_)) if uri.path() == "/" && uri.query().is_none() => Ok(uri),
-        (Some("http"), Some(_)) => Err("it has a path, which OTLP over gRPC has not".into()),
+        (Some("http" | "https"), Some(_)) if uri.path() == "/" && uri.query().is_none() => Ok(uri),
+        (Some("http" | "https"), Some(_)) => Err("it has a path, which OTLP over gRPC has not".into()),
         (Some(other), _) => Err(format!("{other}:// is not spoken")),
-        (None, _) => Err("it has no http:// in front".into()),
+        (None, _) => Err("it has no http:// or https:// in front".into()),
     }
 }
 
@@ -78,17 +83,20 @@ mod tests {
 
     #[test]
     fn a_collector_is_an_http_url_without_a_path() {
-        for good in ["http://127.0.0.1:4317", "http://collector:4317/", "http://[::1]:4317"] {
+        for good in
+            ["http://127.0.0.1:4317", "http://collector:4317/", "http://[::1]:4317", "https://collector"]
+        {
             assert!(collector(good).is_ok(), "{good}");
         }
         for (bad, cause) in [
-            ("127.0.0.1:4317", "it has no http:// in front"),
-            ("collector", "it has no http:// in front"),
+            ("127.0.0.1:4317", "it has no http:// or https:// in front"),
+            ("collector", "it has no http:// or https:// in front"),
             ("http:// collector", "it is no URL"),
             ("ftp://collector", "ftp:// is not spoken"),
-            ("https://collector", "https:// is not spoken"),
+            ("https://collector/v1/traces", "it has a path, which OTLP over gRPC has not"),
             ("http://collector:4318/v1/traces", "it has a path, which OTLP over gRPC has not"),
             ("http://user:secret@collector", "it holds a name or password"),
+            ("https://user:secret@collector", "it holds a name or password"),
         ] {
             assert_eq!(collector(bad).unwrap_err(), cause, "{bad}");
         }

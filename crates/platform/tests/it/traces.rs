@@ -10,7 +10,7 @@ use platform::ids::RandomIds;
 use platform::metrics::Metrics;
 use platform::trace::{self, Kind, Settings, Span, Tracer};
 use platform::transport::Transport;
-use testkit::{Collected, Collector, eventually};
+use testkit::{Authority, Collected, Collector, TempDir, eventually};
 use tonic::body::Body;
 use tower::ServiceExt as _;
 
@@ -30,8 +30,8 @@ fn settings(endpoint: &str, more: &[&str]) -> Settings {
     Arguments::parse_from(arguments.iter().chain(more)).traces
 }
 
-fn tracer(collector: &Collector, more: &[&str]) -> Tracer {
-    Tracer::open(&settings(&collector.url(), more), "asking", &Metrics::default()).unwrap()
+async fn tracer(collector: &Collector, more: &[&str]) -> Tracer {
+    Tracer::open(&settings(&collector.url(), more), "asking", &Metrics::default()).await.unwrap()
 }
 
 fn begun(tracer: &Tracer, traceparent: Option<&str>) -> (Context, Option<Span>) {
@@ -43,7 +43,7 @@ fn begun(tracer: &Tracer, traceparent: Option<&str>) -> (Context, Option<Span>) 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_is_a_span_on_either_side_of_it_one_below_the_other() {
     let collector = Collector::start().await;
-    let tracer = tracer(&collector, &[]);
+    let tracer = tracer(&collector, &[]).await;
     let server = tiny::traced(tracer.of("tiny-service"));
     let served = tiny::serve(&server).await;
     let here = Transport::in_process("tiny", &server);
@@ -80,7 +80,7 @@ async fn a_call_is_a_span_on_either_side_of_it_one_below_the_other() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_server_fails_at_is_an_error_and_what_is_made_up_names_nothing() {
     let collector = Collector::start().await;
-    let tracer = tracer(&collector, &[]);
+    let tracer = tracer(&collector, &[]).await;
     let server = tiny::traced(tracer.clone());
     let transport = Transport::in_process("tiny", &server);
     let (context, span) = begun(&tracer, Some(&format!("{CALLER}-01")));
@@ -115,7 +115,7 @@ async fn a_sampler_decides_or_leaves_it_to_the_caller() {
     ];
     for ([sampler, share], wanted) in cases {
         let arguments = ["--otel-traces-sampler", sampler, none[0], share];
-        let tracer = tracer(&collector, &arguments);
+        let tracer = tracer(&collector, &arguments).await;
         let (yes, no) = (format!("{CALLER}-01"), format!("{CALLER}-00"));
         let callers = [None, Some(yes.as_str()), Some(no.as_str())];
         let found = callers.map(|caller| {
@@ -136,8 +136,8 @@ async fn a_sampler_decides_or_leaves_it_to_the_caller() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_sampled_makes_no_names_and_a_probe_is_no_request() {
     let collector = Collector::start().await;
-    let sampled = tracer(&collector, &[]);
-    let unsampled = tracer(&collector, &["--otel-traces-sampler", "always_off"]);
+    let sampled = tracer(&collector, &[]).await;
+    let unsampled = tracer(&collector, &["--otel-traces-sampler", "always_off"]).await;
     for tracer in [&Tracer::default(), &unsampled] {
         let (_, span) = begun(tracer, None);
         assert!(span.is_none());
@@ -163,19 +163,59 @@ async fn a_collector_that_is_away_or_silent_loses_spans_and_disturbs_nobody() {
     for (url, reason) in [(away, "collector"), (format!("http://{}", silent.local_addr().unwrap()), "queue")]
     {
         let metrics = Metrics::default();
-        let tracer = Tracer::open(&settings(&url, &[]), "asking", &metrics).unwrap();
+        let tracer = Tracer::open(&settings(&url, &[]), "asking", &metrics).await.unwrap();
         let began = tokio::time::Instant::now();
         (0..5000).for_each(|_| drop(begun(&tracer, None)));
         assert!(began.elapsed() < SOON, "{reason}");
-        let series = format!("oxcart_spans_dropped_total{{reason=\"{reason}\"}} ");
-        let dropped = || {
-            let text = metrics.text();
-            let line = text.lines().find_map(|line| line.strip_prefix(&series)).map(str::to_owned);
-            line.unwrap().parse::<u64>().unwrap()
-        };
-        eventually("what was lost is counted", SOON, async || dropped() > 0).await;
+        eventually("what was lost is counted", SOON, async || dropped(&metrics, reason) > 0).await;
         let closing = tokio::time::Instant::now();
         tracer.close().await;
         assert!(closing.elapsed() < Duration::from_secs(8), "{reason}: {:?}", closing.elapsed());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_is_sent_spans_by_tls_if_its_certificate_is_trusted() {
+    let (ca, dir) = (Authority::new(), TempDir::new().unwrap());
+    let roots = dir.path().join("ca.crt");
+    std::fs::write(&roots, ca.pem()).unwrap();
+    let trusting = ["--otel-exporter-otlp-certificate", roots.to_str().unwrap()];
+    let collector = Collector::start_secured(&ca.sign(&["localhost"])).await;
+    let tracer = tracer(&collector, &trusting).await;
+    drop(begun(&tracer, None));
+    tracer.close().await;
+    assert_eq!(collector.spans().len(), 1);
+
+    for (what, certificate, roots) in [
+        ("of another CA", Authority::new().sign(&["localhost"]), &trusting[..]),
+        ("with another name", ca.sign(&["elsewhere.example"]), &trusting[..]),
+        ("expired", ca.sign_expired(&["localhost"]), &trusting[..]),
+        ("that the system does not know", ca.sign(&["localhost"]), &[]),
+    ] {
+        let collector = Collector::start_secured(&certificate).await;
+        let metrics = Metrics::default();
+        let tracer = Tracer::open(&settings(&collector.url(), roots), "asking", &metrics).await.unwrap();
+        drop(begun(&tracer, None));
+        let lost = async || dropped(&metrics, "collector") == 1;
+        eventually(&format!("a certificate {what} is refused"), SOON, lost).await;
+        tracer.close().await;
+        assert_eq!(collector.spans(), [], "{what}");
+    }
+}
+
+#[tokio::test]
+async fn roots_of_a_collector_that_can_not_be_used_stop_the_start() {
+    let missing = ["--otel-exporter-otlp-certificate", "/nowhere/ca.crt"];
+    let open = async |url| Tracer::open(&settings(url, &missing), "asking", &Metrics::default()).await;
+    let refused = format!("{:#}", open("https://localhost:1").await.unwrap_err());
+    let said = "OTEL_EXPORTER_OTLP_CERTIFICATE=/nowhere/ca.crt can't be read; wanted: a PEM file";
+    assert!(refused.starts_with(said), "{refused}");
+    open("http://localhost:1").await.unwrap().close().await;
+}
+
+/// How many spans were lost for this reason.
+fn dropped(metrics: &Metrics, reason: &str) -> u64 {
+    let series = format!("oxcart_spans_dropped_total{{reason=\"{reason}\"}} ");
+    let text = metrics.text();
+    text.lines().find_map(|line| line.strip_prefix(&series)).unwrap().parse().unwrap()
 }
