@@ -75,6 +75,8 @@ async fn the_table_lists_what_is_served() {
     let declined = json!({ "payment_method": "pm_card_chargeDeclined" });
     assert_eq!(Client::send(buyer.checkout("declined", &declined)).await.unwrap().status, 402);
     assert_eq!(buyer.buy("a").await.status, 201);
+    // A cart that still has what was bought is not bought again.
+    buyer.cart_becomes(&[]).await;
     buyer.add(product, 2).await;
     assert_eq!(buyer.buy("too many").await.status, 409);
 
