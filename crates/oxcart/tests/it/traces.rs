@@ -256,7 +256,10 @@ fn told(lines: &[Value]) {
     assert!(request[0]["duration_ms"].as_f64().unwrap() > 0.0);
     for line in of_it.iter().filter(|line| line["message"] == "call") {
         assert_eq!((&line["status"], &line["trace_id"]), (&json!("Ok"), &json!(TRACE)), "{line}");
-        assert!(line["duration_ms"].is_f64(), "{line}");
+        assert!(
+            line["duration_ms"].is_f64() && line["span"].is_null(),
+            "the caller's span is not its own: {line}"
+        );
     }
     // Goods are nobody's.
     let wanted = [

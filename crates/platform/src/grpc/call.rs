@@ -121,7 +121,9 @@ impl Call {
     fn log(&self, program: &str, code: Code, began: Instant, context: &Context) {
         macro_rules! line {
             ($level:ident) => {
+                // No parent: in process the span around it is the caller's.
                 tracing::$level!(
+                    parent: None,
                     program,
                     service = self.service(),
                     method = self.method(),
