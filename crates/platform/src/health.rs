@@ -166,13 +166,16 @@ mod tests {
 
     use super::*;
     use crate::clock::SystemClock;
+    use crate::metrics::Metrics;
 
     /// A moment after the last thing that happens at the same instant.
     const MOMENT: Duration = Duration::from_millis(1);
 
     #[tokio::test(start_paused = true)]
     async fn two_misses_mean_not_serving_and_one_hit_serving() {
-        let health = Health::new(Gauge::noop());
+        let metrics = Metrics::default();
+        let health = Health::new(metrics.gauge("ready", "Whether it is.", &[]));
+        let told = |ready: &str| metrics.text().lines().any(|line| line == ready);
         let up = Arc::new(AtomicBool::new(true));
         let shutdown = CancellationToken::new();
         let seen = up.clone();
@@ -182,12 +185,12 @@ mod tests {
             sleep(MOMENT).await;
             up.store(false, Ordering::Relaxed);
             sleep(PROBE_EVERY).await;
-            assert!(health.is_serving(), "one miss may be chance");
+            assert!(health.is_serving() && told("ready 1"), "one miss may be chance");
             sleep(PROBE_AGAIN).await;
-            assert!(!health.is_serving());
+            assert!(!health.is_serving() && told("ready 0"));
             up.store(true, Ordering::Relaxed);
             sleep(PROBE_AGAIN).await;
-            assert!(health.is_serving());
+            assert!(health.is_serving() && told("ready 1"));
             shutdown.cancel();
         };
         let (ended, ()) = tokio::join!(worker, script);

@@ -102,7 +102,13 @@ async fn the_table_lists_what_is_served() {
     let pools = stores.map(|store| {
         format!("db_client_connection_timeouts_total{{db_client_connection_pool_name=\"{store}\"}} 0")
     });
-    for line in counted.into_iter().chain(pools.iter().map(String::as_str)) {
+    let requests = [201, 402, 409].map(|status| {
+        let labels = "http_request_method=\"POST\",http_route=\"/api/v1/checkout\"";
+        format!(
+            "http_server_request_duration_seconds_count{{{labels},http_response_status_code=\"{status}\"}} 1"
+        )
+    });
+    for line in counted.into_iter().chain(pools.iter().chain(&requests).map(String::as_str)) {
         let is_served = async || first_scrape(address).await.lines().any(|served| served == line);
         testkit::eventually(line, Duration::from_secs(20), is_served).await;
     }

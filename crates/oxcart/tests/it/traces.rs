@@ -223,6 +223,12 @@ async fn given_back(shop: &Shop, watch: &Watch) {
         Client::send(request).await.unwrap().status
     };
     assert_eq!(ask(8, Method::GET, &path, "look-1").await, StatusCode::NOT_FOUND);
+    let named = async || {
+        let names: Vec<String> = watch.collector.spans().into_iter().map(|span| span.name).collect();
+        assert!(!names.iter().any(|name| name.contains(&order)), "what somebody looks at is his business");
+        names.iter().any(|name| name == "GET /api/v1/orders/{id}")
+    };
+    eventually("the span of the request", SOON, named).await;
     assert_eq!(ask(7, Method::POST, &format!("{path}/cancel"), "return-1").await, StatusCode::ACCEPTED);
     let ended = async || watch.lines().into_iter().find(|line| line["message"] == "order cancelled");
     let ended = eventually("the end of the cancellation", SOON, ended).await;

@@ -4,9 +4,14 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
+use platform::World;
+use platform::metrics::Metrics;
 use platform::transport::Transport;
 use tokio::time::{Instant, timeout};
 use tonic::Code;
+use tonic::body::Body;
+use tonic_health::pb::health_client::HealthClient;
+use tower::ServiceExt as _;
 
 use crate::tiny::{self, Client, ask, context};
 
@@ -24,6 +29,33 @@ impl Both {
     fn clients(&self) -> [(&'static str, Client); 2] {
         [("tcp", tiny::client(&self.served.transport)), ("in process", tiny::client(&self.in_process))]
     }
+}
+
+#[tokio::test]
+async fn calls_are_counted_by_method_and_status_and_probes_are_not() {
+    let metrics = Metrics::default();
+    let server = tiny::within(&World { metrics: metrics.clone(), ..World::real() });
+    let transport = Transport::in_process("tiny", &server);
+    let mut client = tiny::client(&transport);
+    for what in ["ok", "ok", "?", "unavailable"] {
+        let _ = client.check(context().request(ask(what))).await;
+    }
+    HealthClient::new(transport.clone()).check(context().request(ask(""))).await.unwrap();
+    transport.oneshot(http::Request::post("/made/Up").body(Body::empty()).unwrap()).await.unwrap();
+    let text = metrics.text();
+    let series = text.lines().filter_map(|line| line.strip_prefix("rpc_server_call_duration_seconds_count"));
+    let mut series: Vec<&str> = series.collect();
+    series.sort_unstable();
+    let wanted = [
+        ("_OTHER", "UNIMPLEMENTED", 1),
+        ("test.Tiny/Check", "NOT_FOUND", 1),
+        ("test.Tiny/Check", "OK", 2),
+        ("test.Tiny/Check", "UNAVAILABLE", 1),
+    ];
+    let wanted = wanted.map(|(method, status, count)| {
+        format!("{{rpc_method=\"{method}\",rpc_response_status_code=\"{status}\"}} {count}")
+    });
+    assert_eq!(series, wanted);
 }
 
 #[tokio::test]

@@ -18,21 +18,23 @@ async fn fail(client: &mut Client, what: &str) -> tonic::Status {
     client.check(context().request(ask(what))).await.unwrap_err()
 }
 
+/// Whether this is what the metrics say of the breaker: 1 while it is open.
+fn told(metrics: &Metrics, is_open: &str) -> bool {
+    let line = format!("oxcart_breaker_open{{peer=\"tiny\",destination=\"in process\"}} {is_open}");
+    metrics.text().lines().any(|found| found == line)
+}
+
 #[tokio::test]
 async fn after_five_failures_calls_are_refused_at_once_but_health_is_asked() {
     let (server, _gate) = tiny::server();
     let metrics = Metrics::default();
     let transport = Transport::in_process("tiny", &server).counted(&metrics);
-    let is_open = |answer: &str| {
-        let line = format!("oxcart_breaker_open{{peer=\"tiny\",destination=\"in process\"}} {answer}");
-        metrics.text().lines().any(|found| found == line)
-    };
     let mut client = tiny::client(&transport);
     for _ in 0..5 {
-        assert!(is_open("0"));
+        assert!(told(&metrics, "0"));
         assert_eq!(fail(&mut client, "unavailable").await.message(), "no store");
     }
-    assert!(is_open("1"));
+    assert!(told(&metrics, "1"));
     let refused = fail(&mut client, "ok").await;
     assert_eq!((refused.code(), refused.message()), (Code::Unavailable, "tiny is not available"));
     let health = HealthClient::new(transport).check(ask("")).await.unwrap().into_inner();
@@ -52,10 +54,12 @@ async fn what_a_service_means_never_opens_the_breaker() {
 #[tokio::test(start_paused = true)]
 async fn a_call_given_up_gives_its_probe_back() {
     let (server, _gate) = tiny::server();
-    let mut client = tiny::client(&Transport::in_process("tiny", &server));
+    let metrics = Metrics::default();
+    let mut client = tiny::client(&Transport::in_process("tiny", &server).counted(&metrics));
     for _ in 0..5 {
         fail(&mut client, "unavailable").await;
     }
+    assert!(told(&metrics, "1"));
     tokio::time::advance(Duration::from_secs(10)).await;
     for _ in 0..4 {
         let probe = timeout(Duration::from_millis(10), client.check(context().request(ask("hang")))).await;
@@ -64,6 +68,7 @@ async fn a_call_given_up_gives_its_probe_back() {
     for _ in 0..4 {
         client.check(context().request(ask("ok"))).await.unwrap();
     }
+    assert!(told(&metrics, "0"));
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::stream::{self, Stream, StreamExt as _};
 use http::{Request, Response, Uri};
 use platform::ids::RandomIds;
-use platform::trace::Tracer;
+use platform::trace::{self, Tracer};
 use platform::transport::Transport;
 use platform::{World, grpc};
 use tokio::sync::Semaphore;
@@ -46,18 +46,23 @@ pub(crate) fn server() -> (grpc::Server, Arc<Gate>) {
 }
 
 pub(crate) fn with_places(max_calls: usize) -> (grpc::Server, Arc<Gate>) {
-    made(max_calls, Tracer::default())
+    made(max_calls, &World::real())
 }
 
 /// A server of the small service whose calls are traced.
 pub(crate) fn traced(tracer: Tracer) -> grpc::Server {
-    made(512, tracer).0
+    within(&World { tracer, ..World::real() })
 }
 
-fn made(max_calls: usize, tracer: Tracer) -> (grpc::Server, Arc<Gate>) {
+/// A server of the small service in this world.
+pub(crate) fn within(world: &World) -> grpc::Server {
+    made(512, world).0
+}
+
+fn made(max_calls: usize, world: &World) -> (grpc::Server, Arc<Gate>) {
     let gate = Arc::new(Gate::shut());
     let tiny = Tiny(HealthServer::new(Behaviour { gate: gate.clone() }));
-    let server = grpc::server("tiny", &World { tracer, ..World::real() })
+    let server = grpc::server("tiny", world)
         .add(tiny)
         .reflection(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .max_calls(max_calls)
@@ -128,6 +133,7 @@ impl Health for Behaviour {
                 let told = format!("{} {}", context.request_id(), context.traceparent());
                 return Err(Status::aborted(told));
             }
+            "span" => return Err(Status::aborted(format!("{:?}", trace::traceparent()))),
             "meant" => {
                 let details = bytes::Bytes::from_static(b"an ErrorInfo");
                 return Err(Status::with_details(Code::Unavailable, "sold out", details));

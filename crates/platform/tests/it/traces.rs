@@ -156,6 +156,18 @@ async fn what_is_not_sampled_makes_no_names_and_a_probe_is_no_request() {
     assert_eq!(collector.spans().len(), 1, "{:?}", collector.spans());
 }
 
+/// In process a caller's span is still the current one of the task.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_is_not_sampled_is_no_part_of_its_callers_span() {
+    let collector = Collector::start().await;
+    let sampled = tracer(&collector, &[]).await;
+    let unsampled = tracer(&collector, &["--otel-traces-sampler", "always_off"]).await;
+    let mut client = tiny::client(&Transport::in_process("tiny", &tiny::traced(unsampled)));
+    let (context, span) = begun(&sampled, None);
+    let told = Span::only(span.as_ref(), client.check(context.request(ask("span")))).await.unwrap_err();
+    assert_eq!(told.message(), "None");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_collector_that_is_away_or_silent_loses_spans_and_disturbs_nobody() {
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
