@@ -24,10 +24,14 @@ where
     F: FnOnce(World, CancellationToken) -> Running,
     Running: Future<Output = anyhow::Result<()>>,
 {
-    telemetry::start(log);
-    #[cfg(feature = "failpoints")]
-    let _armed = crate::fault::armed::by_the_environment();
-    match run_to_the_end(program, log, start) {
+    let outcome = telemetry::start(log).context("can't write log lines").and_then(|lines| {
+        #[cfg(feature = "failpoints")]
+        let _armed = crate::fault::armed::by_the_environment();
+        let outcome = run_to_the_end(program, log, start);
+        lines.flush();
+        outcome
+    });
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Not a log line: whoever started the program by hand must see it whatever the log level.

@@ -1,8 +1,9 @@
 //! Log lines, to stderr.
 
 mod json;
+mod lines;
 
-use std::io::{IsTerminal as _, stderr};
+use std::io::{self, IsTerminal as _, Stderr, stderr};
 use std::panic;
 use std::time::Duration;
 
@@ -13,21 +14,29 @@ use tracing_subscriber::{Layer as _, fmt, registry};
 
 use crate::config::{Log, LogFormat};
 use json::Json;
+use lines::Lines;
 
 /// Sends the log lines of this process to stderr, panics included. Once a process; a second call changes nothing.
-pub(crate) fn start(log: &Log) {
+/// Whoever ends the process flushes what this returns.
+///
+/// # Errors
+/// A thread that can't be had.
+pub(crate) fn start(log: &Log) -> io::Result<Lines<Stderr>> {
     let terminal = stderr().is_terminal();
     let by_default = if terminal { LogFormat::Pretty } else { LogFormat::Json };
-    let lines = fmt::layer().with_writer(stderr);
-    let lines = match log.log_format.unwrap_or(by_default) {
-        LogFormat::Json => lines.fmt_fields(Json).event_format(Json).boxed(),
-        LogFormat::Pretty => lines.compact().with_target(false).with_ansi(terminal).boxed(),
+    let lines = Lines::new(stderr());
+    let layer = fmt::layer().with_writer(lines.clone());
+    let layer = match log.log_format.unwrap_or(by_default) {
+        LogFormat::Json => layer.fmt_fields(Json).event_format(Json).boxed(),
+        LogFormat::Pretty => layer.compact().with_target(false).with_ansi(terminal).boxed(),
     };
     let levels: Targets = log.log_level.parse().unwrap_or_default();
-    let started = registry().with(levels).with(lines).try_init();
+    let started = registry().with(levels).with(layer).try_init();
     if started.is_ok() {
+        lines.carry()?;
         panic::set_hook(Box::new(log_panic));
     }
+    Ok(lines)
 }
 
 /// A duration as log lines have it: milliseconds, to the microsecond.

@@ -4,7 +4,7 @@
 //! reads it again for each line and goes through values of JSON for all else; a request with two lines pays for that
 //! about as much as for being served (`bench telemetry`).
 
-use std::fmt::{self, Debug, Write};
+use std::fmt::{self, Arguments, Debug, Display, Write};
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
@@ -14,6 +14,9 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
+
+/// Bytes that most lines have room in.
+const LINE: usize = 512;
 
 /// The format, of events and of the fields of spans.
 pub(super) struct Json;
@@ -31,46 +34,52 @@ where
         // What a library says by `log` has its level and its module among its fields.
         let normalized = event.normalized_metadata();
         let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
-        out.write_str("{\"timestamp\":\"")?;
-        SystemTime.format_time(&mut out)?;
-        out.write_str("\",\"level\":\"")?;
-        out.write_str(metadata.level().as_str())?;
-        out.write_char('"')?;
-        self.format_fields(out.by_ref(), event)?;
-        member(&mut out, "target", metadata.target())?;
+        let mut line = String::with_capacity(LINE);
+        line.push_str("{\"timestamp\":\"");
+        SystemTime.format_time(&mut Writer::new(&mut line))?;
+        line.push_str("\",\"level\":\"");
+        line.push_str(metadata.level().as_str());
+        line.push('"');
+        event.record(&mut Members(&mut line));
+        key(&mut line, "target");
+        text(&mut line, metadata.target());
         if let Some(span) = context.parent_span() {
-            out.write_str(",\"span\":{\"name\":")?;
-            text(&mut out, span.name())?;
+            line.push_str(",\"span\":{\"name\":");
+            text(&mut line, span.name());
             if let Some(fields) = span.extensions().get::<FormattedFields<Self>>() {
-                out.write_str(fields)?;
+                line.push_str(fields);
             }
-            out.write_char('}')?;
+            line.push('}');
         }
-        out.write_str("}\n")
+        line.push_str("}\n");
+        out.write_str(&line)
     }
 }
 
 /// As members of an object that has one already: `,"name":value` each.
 impl<'w> FormatFields<'w> for Json {
-    fn format_fields<R: RecordFields>(&self, out: Writer<'w>, fields: R) -> fmt::Result {
-        let mut members = Members { out, written: Ok(()) };
-        fields.record(&mut members);
-        members.written
+    fn format_fields<R: RecordFields>(&self, mut out: Writer<'w>, fields: R) -> fmt::Result {
+        let mut members = String::with_capacity(LINE);
+        fields.record(&mut Members(&mut members));
+        out.write_str(&members)
     }
 }
 
-struct Members<'w> {
-    out: Writer<'w>,
-    written: fmt::Result,
-}
+/// Writes members behind others.
+struct Members<'l>(&'l mut String);
 
 impl Members<'_> {
-    fn add(&mut self, field: &Field, value: impl FnOnce(&mut Writer<'_>) -> fmt::Result) {
-        let name = field.name();
+    fn add(&mut self, field: &Field, value: impl FnOnce(&mut String)) {
         // They are in the line's level and target.
-        if self.written.is_ok() && !name.starts_with("log.") {
-            self.written = key(&mut self.out, name).and_then(|()| value(&mut self.out));
+        if !field.name().starts_with("log.") {
+            key(self.0, field.name());
+            value(self.0);
         }
+    }
+
+    /// What is written as JSON has it.
+    fn add_plain(&mut self, field: &Field, value: impl Display) {
+        self.add(field, |line| into(line, format_args!("{value}")));
     }
 }
 
@@ -78,81 +87,86 @@ impl Visit for Members<'_> {
     fn record_f64(&mut self, field: &Field, value: f64) {
         // JSON has no other numbers.
         if value.is_finite() {
-            self.add(field, |out| write!(out, "{value:?}"));
+            self.add(field, |line| into(line, format_args!("{value:?}")));
         } else {
-            self.add(field, |out| out.write_str("null"));
+            self.add_plain(field, "null");
         }
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.add(field, |out| write!(out, "{value}"));
+        self.add_plain(field, value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.add(field, |out| write!(out, "{value}"));
+        self.add_plain(field, value);
     }
 
     fn record_i128(&mut self, field: &Field, value: i128) {
-        self.add(field, |out| write!(out, "{value}"));
+        self.add_plain(field, value);
     }
 
     fn record_u128(&mut self, field: &Field, value: u128) {
-        self.add(field, |out| write!(out, "{value}"));
+        self.add_plain(field, value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.add(field, |out| write!(out, "{value}"));
+        self.add_plain(field, value);
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.add(field, |out| text(out, value));
+        self.add(field, |line| text(line, value));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.add(field, |out| {
-            out.write_char('"')?;
-            write!(Escaped(out), "{value:?}")?;
-            out.write_char('"')
+        self.add(field, |line| {
+            line.push('"');
+            into(&mut Escaped(line), format_args!("{value:?}"));
+            line.push('"');
         });
     }
 }
 
-fn member(out: &mut Writer<'_>, name: &str, value: &str) -> fmt::Result {
-    key(out, name)?;
-    text(out, value)
+/// A value that fails to show itself is cut off there; a line takes everything.
+fn into(line: &mut impl Write, value: Arguments<'_>) {
+    let _ = line.write_fmt(value);
 }
 
-fn key(out: &mut Writer<'_>, name: &str) -> fmt::Result {
-    out.write_char(',')?;
-    text(out, name)?;
-    out.write_char(':')
+fn key(line: &mut String, name: &str) {
+    line.push(',');
+    text(line, name);
+    line.push(':');
 }
 
-fn text(out: &mut Writer<'_>, text: &str) -> fmt::Result {
-    out.write_char('"')?;
-    Escaped(out).write_str(text)?;
-    out.write_char('"')
+fn text(line: &mut String, text: &str) {
+    line.push('"');
+    escape(line, text);
+    line.push('"');
 }
 
 /// What is inside of the quotation marks of a string (RFC 8259, section 7).
-struct Escaped<'a, 'w>(&'a mut Writer<'w>);
-
-impl Write for Escaped<'_, '_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let mut rest = text;
-        while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)) {
-            let (plain, special) = rest.split_at(at);
-            let (special, after) = special.split_at(1);
-            self.0.write_str(plain)?;
-            match special {
-                "\"" => self.0.write_str("\\\"")?,
-                "\\" => self.0.write_str("\\\\")?,
-                "\n" => self.0.write_str("\\n")?,
-                _ => special.bytes().try_for_each(|byte| write!(self.0, "\\u{byte:04x}"))?,
-            }
-            rest = after;
+fn escape(line: &mut String, text: &str) {
+    let mut rest = text;
+    while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)) {
+        let (plain, special) = rest.split_at(at);
+        let (special, after) = special.split_at(1);
+        line.push_str(plain);
+        match special {
+            "\"" => line.push_str("\\\""),
+            "\\" => line.push_str("\\\\"),
+            "\n" => line.push_str("\\n"),
+            _ => special.bytes().for_each(|byte| into(line, format_args!("\\u{byte:04x}"))),
         }
-        self.0.write_str(rest)
+        rest = after;
+    }
+    line.push_str(rest);
+}
+
+struct Escaped<'l>(&'l mut String);
+
+impl Write for Escaped<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        escape(self.0, text);
+        Ok(())
     }
 }
 
