@@ -146,6 +146,8 @@ launch() { # name, command
   [ ! -f "$directory/$name.log" ] || mv "$directory/$name.log" "$directory/$name.log.old"
   setsid "$@" </dev/null >"$directory/$name.log" 2>&1 9>&- &
   echo $! >"$directory/$name.pid"
+  # Until it has become the engine it is a copy of this script, which nobody may take for one that has ended.
+  while kill -0 $! 2>/dev/null && ! pid "$name" >/dev/null; do sleep 0.01; done
 }
 
 # Ports are below those that Linux gives to outgoing connections (32768 and up): nobody takes one by chance while
