@@ -113,7 +113,7 @@ impl Database {
     /// See [`OpenError`]; a server that can't be reached is one here.
     pub async fn open_read_only(server: &Server, schema: &'static str) -> Result<Self, OpenError> {
         let pool = open::pool(server, schema, open::Access::ReadOnly)?;
-        let database = Self::new(Pool::new(pool, schema, &Metrics::default()), schema);
+        let database = Self::new(Pool::new(pool, schema, &Metrics::none()), schema);
         open::probe(&database.inner.pool.connections, server, schema).await?;
         database.inner.prepared.send_replace(true);
         Ok(database)

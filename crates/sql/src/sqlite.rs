@@ -92,7 +92,7 @@ impl Database {
     /// # Errors
     /// See [`OpenError`].
     pub async fn open_read_only(path: &Path) -> Result<Self, OpenError> {
-        let readers = Readers::new(path, &Metrics::default());
+        let readers = Readers::new(path, &Metrics::none());
         open::probe(path, &readers).await?;
         let (_, revision) = watch::channel(0);
         let (closing, tasks) = (CancellationToken::new(), TaskTracker::new());
