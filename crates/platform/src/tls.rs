@@ -1,5 +1,5 @@
-//! TLS 1.2 and 1.3, for the gateway's clients, between the programs and to a collector: one way to read certificates, to take new ones
-//! while they are in use, and to shake hands.
+//! TLS 1.2 and 1.3, for the gateway's clients, between the programs and to a collector: one way to read certificates, to
+//! take new ones while they are in use, and to shake hands.
 //!
 //! The provider of cryptography is aws-lc-rs everywhere, which the drivers of the stores bring along.
 

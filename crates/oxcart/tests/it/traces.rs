@@ -238,6 +238,14 @@ async fn given_back(shop: &Shop, watch: &Watch) {
     let wanted =
         [("orders", "CancelOrder", Some(7)), ("payment", "Refund", Some(7)), ("inventory", "Restock", None)];
     assert_eq!(calls(&lines, "return-1"), wanted.into());
+    // What a service says by the way belongs to the call.
+    let [call, by_the_way] = ["call", "order is being cancelled"].map(|message| {
+        let of_it =
+            |line: &&Value| [&line["request_id"], &line["span"]["request_id"]].contains(&&json!("return-1"));
+        lines.iter().filter(of_it).find(|line| line["message"] == message).unwrap()
+    });
+    assert!(call["trace_id"].is_string(), "{call}");
+    assert_eq!(by_the_way["span"]["trace_id"], call["trace_id"]);
 }
 
 /// The calls of a request, with whom each is about.

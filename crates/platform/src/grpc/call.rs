@@ -82,7 +82,7 @@ impl Server {
         let request = request.map(|body| Body::new(Limited::new(body)));
         // No parent: in process the caller's span is still entered, and its fields are not ours.
         let span = tracing::info_span!(parent: None, "call", program = self.shared.name, service = call.service(),
-            method = call.method(), request_id = context.request_id());
+            method = call.method(), request_id = context.request_id(), trace_id = %context.trace_id());
         let mut routes = self.routes.clone();
         let handled =
             AssertUnwindSafe(async move { routes.call(request).await }).catch_unwind().instrument(span);
