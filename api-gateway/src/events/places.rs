@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::StatusCode;
-use platform::metrics::{Gauge, Metrics};
+use platform::metrics::{Counted, Gauge, Metrics};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use types::UserId;
@@ -59,8 +59,7 @@ impl Streams {
             return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "streams_exhausted", detail));
         }
         open.insert(user, his + 1);
-        self.count.increment(1.0);
-        Ok(Place { user, open: self.open.clone(), count: self.count.clone() })
+        Ok(Place { user, open: self.open.clone(), _counted: Counted::by(&self.count) })
     }
 
     /// Ends all streams at the shutdown, so that they hold it up no longer.
@@ -86,12 +85,11 @@ impl Streams {
 pub(super) struct Place {
     user: UserId,
     open: Arc<Mutex<HashMap<UserId, u32>>>,
-    count: Gauge,
+    _counted: Counted,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.count.decrement(1.0);
         if let Entry::Occupied(mut his) = lock(&self.open).entry(self.user) {
             *his.get_mut() -= 1;
             if *his.get() == 0 {
