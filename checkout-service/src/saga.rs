@@ -275,6 +275,7 @@ impl Executor {
             Ending::Completed(event) => (proto::events::CheckoutCompleted::TYPE, serde_json::to_vec(event)),
             Ending::Failed(event) => (proto::events::CheckoutFailed::TYPE, serde_json::to_vec(event)),
         };
+        let (traceparent, request_id) = checkout.origin.parts();
         Event {
             // Follows from the checkout: no second end can be told of.
             id: Uuid::new_v5(&checkout.id.0, b"ended"),
@@ -282,15 +283,11 @@ impl Executor {
             source: "/checkout-service".to_owned(),
             key: checkout.user_id.to_string(),
             time: checkout.completed_at.unwrap_or(checkout.created_at),
-            traceparent: trace::traceparent().or_else(|| known(&checkout.origin.traceparent)),
-            request_id: known(&checkout.origin.request_id),
+            traceparent: trace::traceparent().or(traceparent),
+            request_id,
             data: data.expect("ids, texts and integers are always JSON").into(),
         }
     }
-}
-
-fn known(text: &str) -> Option<String> {
-    Some(text.to_owned()).filter(|text| !text.is_empty())
 }
 
 fn report(before: &Checkout, after: &Checkout) {

@@ -57,13 +57,9 @@ pub(crate) fn cancelled(cancellation: &Cancellation) -> Option<Event> {
     };
     // The id follows from the order: no second end can be told of.
     let id = Uuid::new_v5(&cancellation.order_id.0, b"cancelled");
-    let platform::Origin { traceparent, request_id } = &cancellation.origin;
-    let origin = Origin { id, traceparent: known(traceparent), request_id: known(request_id) };
+    let (traceparent, request_id) = cancellation.origin.parts();
+    let origin = Origin { id, traceparent, request_id };
     Some(event(OrderCancelled::TYPE, cancellation.user_id, cancelled_at, &data, origin))
-}
-
-fn known(text: &str) -> Option<String> {
-    Some(text.to_owned()).filter(|text| !text.is_empty())
 }
 
 fn event(kind: &str, user_id: UserId, time: Timestamp, data: &impl Serialize, origin: Origin) -> Event {

@@ -59,6 +59,12 @@ pub struct Origin {
 }
 
 impl Origin {
+    /// The trace and the id of the request, each if it is known.
+    pub fn parts(&self) -> (Option<String>, Option<String>) {
+        let known = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+        (known(&self.traceparent), known(&self.request_id))
+    }
+
     /// The id of the trace, in 32 hexadecimal digits, if it is known: for log lines.
     pub fn trace_id(&self) -> Option<impl fmt::Display + use<>> {
         trace::trace_id(&self.traceparent)
@@ -160,7 +166,7 @@ impl Context {
     }
 
     /// Which user the call is about, as far as that is known by now.
-    pub(crate) fn user(&self) -> Option<UserId> {
+    pub fn user(&self) -> Option<UserId> {
         self.call.user.get().copied()
     }
 
