@@ -8,6 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
+use platform::Context;
 use proto::{Reason, Rejection};
 use tonic::{Code, Status};
 use types::UserId;
@@ -84,10 +85,14 @@ pub(crate) async fn guard(
         });
     let mut response = match admitted {
         Ok((caller, _place)) => {
-            request.extensions_mut().extend(with(caller));
-            let mut response = next.run(request).await;
-            response.extensions_mut().extend(with(caller));
-            response
+            if let Some(caller) = caller {
+                // For the line of the request.
+                if let Some(context) = request.extensions().get::<Context>() {
+                    context.about(caller.user_id);
+                }
+                request.extensions_mut().insert(caller);
+            }
+            next.run(request).await
         }
         Err(problem) => problem.into_response(),
     };
@@ -113,14 +118,6 @@ impl Who {
             },
         }
     }
-}
-
-fn with(caller: Option<Caller>) -> http::Extensions {
-    let mut extensions = http::Extensions::new();
-    if let Some(caller) = caller {
-        extensions.insert(caller);
-    }
-    extensions
 }
 
 /// Who the token speaks for, or who stands in for nobody.

@@ -12,9 +12,9 @@ use http::{HeaderName, HeaderValue, Method, StatusCode};
 use platform::trace::{Kind, Span};
 use platform::{Context, World};
 use tokio::time::{Instant, timeout};
+use types::UserId;
 
 use crate::gateway::Shop;
-use crate::guard::Caller;
 use crate::problem::Problem;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -39,7 +39,6 @@ pub(crate) async fn observe(State(shop): State<Shop>, mut request: Request, next
         Err(panic) => Problem::internal(format!("panic: {}", words(panic.as_ref()))).into_response(),
     };
 
-    let caller = response.extensions_mut().remove::<Caller>();
     let problem = response.extensions_mut().remove::<Problem>().or_else(|| {
         let failed = response.status().is_client_error() || response.status().is_server_error();
         failed.then(|| Problem::bare(response.status()))
@@ -54,8 +53,7 @@ pub(crate) async fn observe(State(shop): State<Shop>, mut request: Request, next
         traced(span, response.status());
     }
     let route = route.unwrap_or("none");
-    let user_id = caller.map(|caller| caller.user_id.get());
-    log(&context, method.as_str(), route, response.status(), began.elapsed(), user_id, cause.as_deref());
+    log(&context, method.as_str(), route, response.status(), began.elapsed(), cause.as_deref());
     response
 }
 
@@ -141,11 +139,10 @@ fn log(
     route: &str,
     status: StatusCode,
     took: Duration,
-    user_id: Option<i64>,
     cause: Option<&str>,
 ) {
     let (request_id, trace_id, status) = (context.request_id(), context.trace_id(), status.as_u16());
-    let duration_ms = platform::milliseconds(took);
+    let (user_id, duration_ms) = (context.user().map(UserId::get), platform::milliseconds(took));
     macro_rules! line {
         ($level:ident, $message:literal) => {
             tracing::$level!(
