@@ -86,10 +86,7 @@ impl Mongo {
     /// Waits for a turn: more calls than the server can serve make each other slow before they make each other fail.
     async fn turn(&self) -> Result<SemaphorePermit<'_>, Error> {
         let counts = &self.reached()?.counts;
-        let turn = timeout(TURN_WITHIN, counts.wait(self.places.acquire())).await;
-        if turn.is_err() {
-            counts.timeouts.increment(1);
-        }
+        let turn = counts.wait_within(TURN_WITHIN, self.places.acquire()).await;
         turn.map_err(Error::unavailable)?.map_err(Error::unavailable)
     }
 

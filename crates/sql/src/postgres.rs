@@ -155,9 +155,8 @@ impl Database {
         E: From<Error>,
     {
         let counts = &self.inner.pool.counts;
-        let queued = timeout(QUEUE_WITHIN, counts.wait(self.inner.places.acquire())).await;
+        let queued = counts.wait_within(QUEUE_WITHIN, self.inner.places.acquire()).await;
         let Ok(Ok(_place)) = queued else {
-            counts.timeouts.increment(1);
             return Err(Error::unavailable("too many calls wait for the database").into());
         };
         timeout(CALL_WITHIN, call).await.unwrap_or_else(|_| {

@@ -1,6 +1,9 @@
 //! Pools of connections to databases.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
 
 use super::{Counted, Counter, Gauge, Histogram, Metrics};
 
@@ -64,6 +67,22 @@ impl Connections {
         }
         turn
     }
+
+    /// The same for so long at the most; who gives up then has waited in vain.
+    ///
+    /// # Errors
+    /// [`Elapsed`] where the turn did not come in time; inside, those of `turn`.
+    pub async fn wait_within<T, E>(
+        &self,
+        patience: Duration,
+        turn: impl Future<Output = Result<T, E>>,
+    ) -> Result<Result<T, E>, Elapsed> {
+        let waited = timeout(patience, self.wait(turn)).await;
+        if waited.is_err() {
+            self.timeouts.increment(1);
+        }
+        waited
+    }
 }
 
 #[cfg(test)]
@@ -95,6 +114,11 @@ mod tests {
         connections.wait(ready(Err::<Infallible, _>(()))).await.unwrap_err();
         shows("wait_time_seconds_count 1");
         shows("pending_requests 0");
+        shows("timeouts_total 0");
+        let never = pending::<Result<(), Infallible>>();
+        connections.wait_within(Duration::from_millis(1), never).await.unwrap_err();
+        connections.wait_within(Duration::from_secs(60), ready(Err::<(), _>(()))).await.unwrap().unwrap_err();
+        shows("timeouts_total 1");
         shows("max 8");
     }
 }
