@@ -14,7 +14,6 @@ use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::{Span, status::StatusCode};
-use platform::metrics::Metrics;
 use platform::tls::{Credentials, File, Files, GRPC};
 use platform::{World, grpc};
 use tempfile::TempDir;
@@ -90,9 +89,8 @@ impl Collector {
         let file = |variable, name| File { variable, path: dir.path().join(name) };
         let files = Files { cert: file("TLS_CERT", "tls.crt"), key: file("TLS_KEY", "tls.key"), ca: None };
         let credentials = Credentials::open(files, GRPC).await.expect("the certificate is good");
-        let world = World { metrics: Metrics::default(), ..World::real() };
         let service = TraceServiceServer::new(collector.memory.clone());
-        let server = grpc::server("collector", &world).add(service).build();
+        let server = grpc::server("collector", &World::real()).add(service).build();
         collector.serving.spawn(async move {
             let _ = server.serve_secured(listener, &credentials, CancellationToken::new()).await;
         });

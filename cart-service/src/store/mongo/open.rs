@@ -124,7 +124,7 @@ impl Mongo {
     /// See [`OpenError`].
     pub async fn open_read_only(server: &Server, database: &str) -> Result<Self, OpenError> {
         let mongo = Self::unreached();
-        mongo.ready(reach(server, database, &Metrics::default(), check).await?);
+        mongo.ready(reach(server, database, &Metrics::none(), check).await?);
         Ok(mongo)
     }
 

@@ -142,7 +142,7 @@ impl Process {
         World {
             clock: Arc::new(clock),
             ids: Arc::new(ids),
-            metrics: Metrics::default(),
+            metrics: Metrics::none(),
             tracer: Tracer::default(),
         }
     }

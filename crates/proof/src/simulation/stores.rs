@@ -58,7 +58,7 @@ impl Stores {
         let time = Time::new();
         let clock: Arc<dyn Clock> = time.clone();
         let world =
-            World { clock, ids: Arc::new(RandomIds), metrics: Metrics::default(), tracer: Tracer::default() };
+            World { clock, ids: Arc::new(RandomIds), metrics: Metrics::none(), tracer: Tracer::default() };
         let path = |name: &str| directory.join(name);
         let file = |name: &str| Location::File(path(name));
         let names = ["inventory.db", "payments.db", "provider.db", "orders.db", "checkouts.db", "carts.db"];
