@@ -172,37 +172,21 @@ impl Write for Escaped<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-    use std::sync::{Arc, Mutex};
-
     use proptest::proptest;
     use serde_json::{Value, json};
     use tracing_subscriber::layer::SubscriberExt as _;
     use tracing_subscriber::{fmt, registry};
 
     use super::Json;
-
-    #[derive(Clone, Default)]
-    struct Written(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Written {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::telemetry::lines::tests::Sink;
 
     /// The lines of what is said, without their timestamps.
     fn lines(say: impl FnOnce()) -> Vec<Value> {
-        let written = Written::default();
-        let to = written.clone();
+        let sink = Sink::default();
+        let to = sink.clone();
         let layer = fmt::layer().fmt_fields(Json).event_format(Json).with_writer(move || to.clone());
         tracing::subscriber::with_default(registry().with(layer), say);
-        let bytes = written.0.lock().unwrap().clone();
-        let lines = String::from_utf8(bytes).unwrap();
+        let lines = sink.has();
         assert!(lines.ends_with('\n'), "{lines}");
         let parsed = lines.lines().map(|line| {
             let mut line: Value =

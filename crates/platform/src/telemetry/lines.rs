@@ -119,18 +119,19 @@ impl<W: Write> Write for Line<'_, W> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use testkit::eventually;
     use tracing_subscriber::fmt;
     use tracing_subscriber::layer::SubscriberExt as _;
 
     use super::*;
 
+    /// Keeps what is written.
     #[derive(Clone, Default)]
-    struct Sink(Arc<Mutex<Vec<u8>>>);
+    pub(in crate::telemetry) struct Sink(Arc<Mutex<Vec<u8>>>);
 
     impl Sink {
-        fn has(&self) -> String {
+        pub(in crate::telemetry) fn has(&self) -> String {
             String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
         }
     }
