@@ -1,4 +1,6 @@
 //! Requests over connections that are kept, one after the other on each.
+//!
+//! Written by hand so that it is faster than any server here: one that waits for its client pays for falling asleep.
 
 use std::net::SocketAddr;
 
@@ -10,11 +12,12 @@ use tokio::task::{JoinSet, yield_now};
 /// Connections that ask at the same time.
 const CONNECTIONS: usize = 32;
 
-/// Asks for `path` at least `requests` times.
+/// Asks for `path` at least `requests` times, and says how often.
 ///
 /// # Errors
 /// An answer that is not 200.
-pub(crate) async fn ask(address: SocketAddr, path: &'static str, requests: usize) -> anyhow::Result<()> {
+pub(crate) async fn ask(address: SocketAddr, path: &'static str, requests: usize) -> anyhow::Result<usize> {
+    let each = requests.div_ceil(CONNECTIONS);
     let mut connections = JoinSet::new();
     // Who is never asleep need not be woken: else that is what a server pays for, the more often the slower it is.
     let mut awake = JoinSet::new();
@@ -26,7 +29,7 @@ pub(crate) async fn ask(address: SocketAddr, path: &'static str, requests: usize
     for _ in 0..CONNECTIONS {
         connections.spawn(async move {
             let mut connection = Connection::open(address).await?;
-            for _ in 0..requests.div_ceil(CONNECTIONS) {
+            for _ in 0..each {
                 connection.get(path).await?;
             }
             anyhow::Ok(())
@@ -35,7 +38,7 @@ pub(crate) async fn ask(address: SocketAddr, path: &'static str, requests: usize
     while let Some(asked) = connections.join_next().await {
         asked??;
     }
-    Ok(())
+    Ok(each * CONNECTIONS)
 }
 
 /// The body of one answer, as text.

@@ -83,9 +83,9 @@ pub(crate) fn run(scale: &Scale) -> anyhow::Result<()> {
     for _ in 0..scale.rounds {
         for contestant in &mut contestants {
             let before = contestant.program.worked()?;
-            runtime.block_on(load::ask(contestant.address, PATH, scale.requests))?;
+            let asked = runtime.block_on(load::ask(contestant.address, PATH, scale.requests))?;
             let worked = contestant.program.worked()?.saturating_sub(before);
-            contestant.costs.push(per_request(worked, scale.requests));
+            contestant.costs.push(per_request(worked, asked));
         }
     }
     report(&contestants)
